@@ -1,0 +1,491 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A client: one consumer of a device, with a ring, a watermark and a queue of
+ * requests of its own.
+ *
+ * Who may touch it. Its file's system calls, as long as the file lives. The
+ * bottom half, from acq_device_attach() to acq_device_detach(). The latency timer,
+ * until acq_client_free() cancels it. The worker (request.c), likewise; a pended
+ * kiocb holds the file. Unplug, while the client is in adev->opened. So the file's
+ * release ends them all, and no reference count is needed.
+ */
+#include <linux/eventfd.h>
+#include <linux/mm.h>
+#include <linux/rculist.h>
+#include <linux/slab.h>
+
+#include "core.h"
+
+/* Positions begin shortly before they wrap, so that nobody can rely on 0. */
+#define CLIENT_FIRST_POSITION (-256U)
+
+/* The latency bound: what is in the ring by now is late. */
+static enum hrtimer_restart client_timer(struct hrtimer *timer)
+{
+	struct acq_client *client = container_of(timer, struct acq_client, timer);
+	bool tell;
+
+	spin_lock(&client->lock);
+	client->timer_armed = false;
+	WRITE_ONCE(client->late, client->ring.in);
+	acq_request_kick(client);
+	tell = acq_client_pollable(client);
+	client->wakeups += tell;
+	spin_unlock(&client->lock);
+
+	if (tell)
+		acq_event_notify(client);
+	return HRTIMER_NORESTART;
+}
+
+/* Every frame in the ring is late, or has the timer still coming. */
+static void client_arm_timer(struct acq_client *client)
+{
+	u32 latency_us = READ_ONCE(client->latency_us);
+
+	lockdep_assert_held(&client->lock);
+	if (!latency_us || client->timer_armed)
+		return;
+	client->timer_armed = true;
+	hrtimer_start(&client->timer, ns_to_ktime((u64)latency_us * NSEC_PER_USEC),
+		      HRTIMER_MODE_REL_SOFT);
+}
+
+/**
+ * acq_client_new() - a client for a file that is being opened
+ * @adev: held by the caller
+ *
+ * Context: process.
+ * Return: the client, or ERR_PTR(): -ENOMEM, -ENODEV.
+ */
+struct acq_client *acq_client_new(struct acq_device *adev)
+{
+	struct acq_client *client = kzalloc(sizeof(*client), GFP_KERNEL_ACCOUNT);
+
+	if (!client)
+		return ERR_PTR(-ENOMEM);
+	mutex_init(&client->consumer);
+	mutex_init(&client->map_lock);
+	spin_lock_init(&client->lock);
+	INIT_LIST_HEAD(&client->requests);
+	init_waitqueue_head(&client->wq);
+	INIT_WORK(&client->work, acq_request_work);
+	hrtimer_setup(&client->timer, client_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
+	client->ring.in = CLIENT_FIRST_POSITION;
+	client->ring.out = CLIENT_FIRST_POSITION;
+	client->late = CLIENT_FIRST_POSITION;
+	client->watermark = 1;
+	client->pid = task_tgid_nr(current);
+	client->adev = adev;
+
+	mutex_lock(&adev->lock);
+	if (adev->dead) {
+		mutex_unlock(&adev->lock);
+		kfree(client);
+		return ERR_PTR(-ENODEV);
+	}
+	get_device(&adev->dev);
+	list_add_tail(&client->opened, &adev->opened);
+	mutex_unlock(&adev->lock);
+	return client;
+}
+
+static void client_detach(struct acq_client *client)
+{
+	acq_device_detach(client->adev, client);
+	acq_geometry_put(client->adev);
+}
+
+/**
+ * acq_client_free() - the end of the file
+ * @client: nobody can call it any more
+ *
+ * Context: process, may sleep.
+ */
+void acq_client_free(struct acq_client *client)
+{
+	struct acq_device *adev = client->adev;
+
+	/* Unplug and the bottom half end here... */
+	mutex_lock(&adev->lock);
+	list_del(&client->opened);
+	if (client->state == ACQ_CLIENT_ATTACHED)
+		client_detach(client);
+	mutex_unlock(&adev->lock);
+
+	/* ... then the timer, which may queue the work, then the work. */
+	hrtimer_cancel(&client->timer);
+	cancel_work_sync(&client->work);
+
+	if (client->eventfd)
+		eventfd_ctx_put(client->eventfd);
+	if (client->ring.buffer)
+		acq_geometry_put(adev);
+	acq_ring_free(&client->ring);
+	put_device(&adev->dev);
+	kfree(client);
+}
+
+/* Frames this client has consumed. Context: client->lock held. */
+static u64 client_delivered(struct acq_client *client)
+{
+	return client->accepted - client->flushed - acq_ring_count(&client->ring);
+}
+
+static u64 client_delivered_bytes(struct acq_client *client)
+{
+	u64 frames = client_delivered(client) - client->frames_base;
+
+	return client->bytes_base + frames * client->ring.fifo.esize;
+}
+
+/**
+ * acq_client_drop_ring() - free the storage of the ring; what was left is flushed
+ * @client: not attached, not mapped
+ *
+ * Context: client->map_lock held; client->consumer too unless never attached.
+ */
+void acq_client_drop_ring(struct acq_client *client)
+{
+	if (!client->ring.base)
+		return;
+	spin_lock_bh(&client->lock);
+	client->flushed += acq_ring_flush(&client->ring);
+	client->bytes_base = client_delivered_bytes(client);
+	client->frames_base = client_delivered(client);
+	spin_unlock_bh(&client->lock);
+	acq_ring_free(&client->ring);
+}
+
+/**
+ * acq_client_prepare() - make the ring as it was configured, if it is not
+ * @client: not attached; the geometry is held
+ *
+ * Context: client->map_lock held.
+ * Return: 0, -ENOMEM, or -EBUSY: mapped as it was before a setup.
+ */
+int acq_client_prepare(struct acq_client *client)
+{
+	struct acq_ring *ring = &client->ring;
+	u32 stride = client->adev->stride;
+	u32 frames = acq_ring_frames(client->ring_frames, stride);
+	int ret;
+
+	lockdep_assert_held(&client->map_lock);
+	if (!frames)
+		return -ENOMEM;
+	if (ring->buffer)
+		return 0;
+	/* A mapping keeps it as it is. */
+	if (atomic_read(&client->maps))
+		return ring->fifo.esize == stride ? 0 : -EBUSY;
+	if (ring->base && ring->fifo.esize == stride && acq_ring_size(ring) == frames)
+		return 0;
+	acq_client_drop_ring(client);
+	ret = acq_ring_alloc(ring, frames, stride);
+	if (ret)
+		return ret;
+	/* The new page shows the state too. */
+	spin_lock_bh(&client->lock);
+	acq_ring_set(ring, 0, 0);
+	spin_unlock_bh(&client->lock);
+	return 0;
+}
+
+static int client_attach_locked(struct acq_client *client)
+{
+	struct acq_device *adev = client->adev;
+	int ret;
+
+	/* Cannot fail: a setup under way would hold adev->lock. */
+	if (!acq_geometry_get(adev))
+		return -EBUSY;
+	mutex_lock(&client->map_lock);
+	ret = acq_client_prepare(client);
+	if (ret) {
+		mutex_unlock(&client->map_lock);
+		goto put_geometry;
+	}
+	spin_lock_bh(&client->lock);
+	client->mark = ACQ_FRAME_START;
+	acq_ring_set(&client->ring, ACQ_RING_STOPPED, ACQ_RING_ATTACHED);
+	spin_unlock_bh(&client->lock);
+	mutex_unlock(&client->map_lock);
+
+	ret = acq_device_attach(adev, client);
+	if (ret)
+		goto unset;
+	WRITE_ONCE(client->state, ACQ_CLIENT_ATTACHED);
+	return 0;
+
+unset:
+	spin_lock_bh(&client->lock);
+	acq_ring_set(&client->ring, ACQ_RING_ATTACHED,
+		     client->state == ACQ_CLIENT_STOPPED ? ACQ_RING_STOPPED : 0);
+	spin_unlock_bh(&client->lock);
+put_geometry:
+	acq_geometry_put(adev);
+	return ret;
+}
+
+static int client_lock_device(struct acq_client *client, enum acq_attach how)
+{
+	struct acq_device *adev = client->adev;
+
+	if (how == ACQ_ATTACH_NOWAIT)
+		return mutex_trylock(&adev->lock) ? 0 : -EAGAIN;
+	return mutex_lock_interruptible(&adev->lock) ? -ERESTARTSYS : 0;
+}
+
+/**
+ * acq_client_attach() - begin to get frames
+ * @client: any state
+ * @how: see there
+ *
+ * Context: process; starts the hardware if this is its first client.
+ * Return: 0 (also if it is attached, or stopped and this is no START), -EAGAIN,
+ * -ENODEV, -ENOMEM, -ERESTARTSYS, or what the source's start() returned.
+ */
+int acq_client_attach(struct acq_client *client, enum acq_attach how)
+{
+	int ret = client_lock_device(client, how);
+
+	if (ret)
+		return ret;
+	if (client->adev->dead)
+		ret = -ENODEV;
+	else if (client->state == ACQ_CLIENT_IDLE ||
+		 (client->state == ACQ_CLIENT_STOPPED && how == ACQ_ATTACH_AGAIN))
+		ret = client_attach_locked(client);
+	mutex_unlock(&client->adev->lock);
+	return ret;
+}
+
+/* Streaming has ended: whoever waits must look. */
+static void client_end(struct acq_client *client, u32 why)
+{
+	spin_lock_bh(&client->lock);
+	acq_ring_set(&client->ring, ACQ_RING_ATTACHED, why);
+	acq_request_kick(client);
+	spin_unlock_bh(&client->lock);
+	acq_event_notify(client);
+}
+
+/**
+ * acq_client_stop() - no frames any more; what is in the ring can be read
+ * @client: any state
+ *
+ * Context: process, may sleep.
+ */
+int acq_client_stop(struct acq_client *client)
+{
+	struct acq_device *adev = client->adev;
+
+	if (mutex_lock_interruptible(&adev->lock))
+		return -ERESTARTSYS;
+	if (client->state == ACQ_CLIENT_ATTACHED)
+		client_detach(client);
+	WRITE_ONCE(client->state, ACQ_CLIENT_STOPPED);
+	client_end(client, ACQ_RING_STOPPED);
+	mutex_unlock(&adev->lock);
+	return 0;
+}
+
+/**
+ * acq_client_hangup() - the device is gone
+ * @client: any state
+ *
+ * Context: unplug; adev->lock held. Waits for no program.
+ */
+void acq_client_hangup(struct acq_client *client)
+{
+	client_end(client, ACQ_RING_GONE);
+}
+
+/* Is the oldest frame past the latency bound? */
+static bool client_late(const struct acq_client *client, u32 count)
+{
+	u32 late;
+
+	if (!READ_ONCE(client->latency_us))
+		return false;
+	/* late lies in (out, in]: count frames back from in. */
+	late = READ_ONCE(client->ring.in) - READ_ONCE(client->late);
+	return late < count;
+}
+
+/**
+ * acq_client_ready() - the one predicate
+ * @client: any state
+ * @need: frames that are enough
+ *
+ * Context: any.
+ */
+bool acq_client_ready(struct acq_client *client, u32 need)
+{
+	u32 state = acq_ring_state(&client->ring);
+	u32 count = acq_ring_count(&client->ring);
+
+	if (acq_ring_broken(&client->ring))
+		return false;
+	/* A watermark above a ring that shrank is reached when it is full. */
+	need = min(need, acq_ring_size(&client->ring));
+	return (state & (ACQ_RING_STOPPED | ACQ_RING_GONE)) || count >= need ||
+	       client_late(client, count);
+}
+
+/**
+ * acq_client_pollable() - would a nonblocking read have something to say?
+ * @client: any state
+ *
+ * Frames that requests wait for are not for pollers.
+ *
+ * Context: any.
+ */
+bool acq_client_pollable(struct acq_client *client)
+{
+	return list_empty(&client->requests) &&
+	       acq_client_ready(client, READ_ONCE(client->watermark));
+}
+
+/* Account for a batch; @n of @batch were put at @first. Context: client->lock. */
+static void client_account(struct acq_client *client, const struct acq_batch *batch,
+			   u32 first, u32 n)
+{
+	struct acq_ring *ring = &client->ring;
+
+	if (n) {
+		if (client->mark) {
+			const struct acq_frame *head = batch->buf;
+
+			acq_ring_frame(ring, first)->flags = head->flags | client->mark;
+			client->mark = 0;
+		}
+		client->accepted += n;
+		acq_ring_publish(ring);
+		client_arm_timer(client);
+	}
+	if (n < batch->count) {
+		client->lost += batch->count - n;
+		WRITE_ONCE(ring->shared->lost, client->lost);
+		/* Before a START there is nothing to be missing from. */
+		if (!(client->mark & ACQ_FRAME_START))
+			client->mark |= ACQ_FRAME_GAP;
+	}
+}
+
+/**
+ * acq_client_push() - a batch for this client
+ * @client: attached
+ * @batch: at least one frame
+ *
+ * The copy needs no lock; publishing does, so that FLUSH and START have a place in
+ * the stream.
+ *
+ * Context: the bottom half, under rcu_read_lock().
+ */
+void acq_client_push(struct acq_client *client, const struct acq_batch *batch)
+{
+	struct acq_ring *ring = &client->ring;
+	u32 first = ring->fifo.in;
+	bool sane = acq_ring_sync(ring);
+	u32 n = sane ? acq_ring_put(ring, batch->buf, batch->count) : 0;
+	bool tell;
+
+	spin_lock_bh(&client->lock);
+	/* Once more under the lock: FLUSH may just have healed it. */
+	if (!sane && !acq_ring_sync(ring) && !(ring->state & ACQ_RING_BROKEN)) {
+		acq_ring_set(ring, 0, ACQ_RING_BROKEN);
+		wake_up_interruptible_poll(&client->wq, EPOLLERR);
+	}
+	client_account(client, batch, first, n);
+	acq_request_kick(client);
+	tell = acq_client_pollable(client);
+	client->wakeups += tell;
+	spin_unlock_bh(&client->lock);
+
+	if (tell)
+		acq_event_notify(client);
+}
+
+/**
+ * acq_client_flush() - skip to the newest; the next frame carries START
+ * @client: any state
+ *
+ * Context: client->consumer held.
+ */
+void acq_client_flush(struct acq_client *client)
+{
+	mutex_lock(&client->map_lock);
+	spin_lock_bh(&client->lock);
+	client->flushed += acq_ring_flush(&client->ring);
+	client->mark = ACQ_FRAME_START;
+	spin_unlock_bh(&client->lock);
+	mutex_unlock(&client->map_lock);
+}
+
+/**
+ * acq_client_look_again() - the terms of readiness have changed
+ * @client: any state
+ */
+void acq_client_look_again(struct acq_client *client)
+{
+	bool tell;
+
+	spin_lock_bh(&client->lock);
+	acq_request_kick(client);
+	tell = acq_client_pollable(client);
+	spin_unlock_bh(&client->lock);
+	if (tell)
+		acq_event_notify(client);
+}
+
+/**
+ * acq_client_lock() - become the consumer
+ * @client: of the caller's file
+ * @nowait: rather fail than wait
+ *
+ * Return: 0, -EAGAIN, -ERESTARTSYS.
+ */
+int acq_client_lock(struct acq_client *client, bool nowait)
+{
+	if (nowait)
+		return mutex_trylock(&client->consumer) ? 0 : -EAGAIN;
+	return mutex_lock_interruptible(&client->consumer) ? -ERESTARTSYS : 0;
+}
+
+/**
+ * acq_client_unlock() - undo acq_client_lock()
+ * @client: of the caller's file
+ *
+ * The worker only tries the lock, so whoever gives it back looks after the queue,
+ * without conditions: the worker's request is in the queue before it tries.
+ */
+void acq_client_unlock(struct acq_client *client)
+{
+	mutex_unlock(&client->consumer);
+	spin_lock_bh(&client->lock);
+	acq_request_kick(client);
+	spin_unlock_bh(&client->lock);
+}
+
+/**
+ * acq_client_stats() - the client's counters, consistent with each other
+ * @client: any state
+ * @stats: gets them
+ */
+void acq_client_stats(struct acq_client *client, struct acq_stats *stats)
+{
+	spin_lock_bh(&client->lock);
+	stats->ring = acq_ring_count(&client->ring);
+	stats->produced = client->accepted + client->lost;
+	stats->delivered = client->accepted - client->flushed - stats->ring;
+	stats->delivered_bytes = client->bytes_base +
+		(stats->delivered - client->frames_base) * client->ring.fifo.esize;
+	stats->lost = client->lost;
+	stats->flushed = client->flushed;
+	stats->wakeups = client->wakeups;
+	stats->pended = client->pended;
+	stats->cancelled = client->cancelled;
+	spin_unlock_bh(&client->lock);
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Inside acq.ko. Sources see <linux/acq.h> and nothing of this.
+ *
+ * Locks, outermost first:
+ *
+ *	client->consumer	mutex	who takes frames out; held while copying to
+ *					user memory, so it may be held for as long
+ *					as a program likes: system calls take it
+ *					interruptibly, the worker only tries
+ *	  mmap_lock			(by a fault in that copy)
+ *	  device->lock		mutex	attach, detach, setup, start, stop, unplug
+ *	client->map_lock	mutex	the ring's storage; taken by mmap under
+ *					mmap_lock, hence separate; inside
+ *					device->lock where both are held
+ *	  client->lock		spin	positions against FLUSH, requests, marks;
+ *					taken by the bottom half: _bh
+ *
+ * The bottom half walks device->attached under RCU and takes client->lock alone.
+ */
+#ifndef _ACQ_CORE_H
+#define _ACQ_CORE_H
+
+#include <linux/atomic.h>
+#include <linux/bits.h>
+#include <linux/cdev.h>
+#include <linux/device.h>
+#include <linux/fs.h>
+#include <linux/hrtimer.h>
+#include <linux/interrupt.h>
+#include <linux/kfifo.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/poll.h>
+#include <linux/spinlock.h>
+#include <linux/uio.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include <linux/acq.h>
+
+#include "compat.h"
+
+/**
+ * struct acq_batch - the frames of one run of the bottom half, before fan-out
+ * @buf: @capacity frames of the device's stride; the padding is zero for good
+ * @capacity: frames that fit
+ * @count: frames committed
+ * @seq: of frame @count
+ * @timestamp_ns: of all of them
+ * @mark: flags the next committed frame gets besides its own
+ *
+ * Belongs to whoever runs the bottom half; the device's mutex while stopped.
+ */
+struct acq_batch {
+	void *buf;
+	u32 capacity;
+	u32 count;
+	u64 seq;
+	u64 timestamp_ns;
+	u16 mark;
+};
+
+/**
+ * struct acq_device - a device node and what feeds it
+ * @dev: its reference count is the lifetime of this struct
+ * @cdev: the node
+ * @index: of the name, -1 once given back
+ * @src: the source; its pointers are not to be used once @dead
+ * @source: its name, which outlives it
+ * @lock: attach, detach, setup, start, stop, unplug
+ * @dead: unplugged (under @lock; read without it as a hint)
+ * @opened: all clients (under @lock)
+ * @attached: clients that get frames (RCU; changed under @lock)
+ * @nattached: how many those are (under @lock)
+ * @geometry: users that need it to stand still: attached clients, mappings,
+ *	shared buffers. Negative: a setup is under way
+ * @stride: bytes of a frame (written by setup only)
+ * @batch: between drain and fan-out
+ * @running: the bottom half may call the source (written under @lock)
+ * @bottom_half: enum acq_bottom_half
+ * @work: the bottom half, if a work item
+ * @tasklet: the bottom half, if a tasklet
+ * @irq_time: timestamp of the interrupt under way. Written by the hard handler,
+ *	read by the bottom half; the source is quiet in between
+ * @timestamp: enum acq_timestamp (hard handler)
+ * @irqs: the device's own (hard handler)
+ * @spurious: not its own (hard handler)
+ * @hw_lost: reported by the source (bottom half)
+ */
+struct acq_device {
+	struct device dev;
+	struct cdev cdev;
+	int index;
+	struct acq_source src;
+	char source[32];
+
+	struct mutex lock; /* attach, detach, setup, start, stop, unplug */
+	bool dead;
+	struct list_head opened;
+	struct list_head attached;
+	unsigned int nattached;
+	atomic_t geometry;
+	u32 stride;
+
+	struct acq_batch batch;
+	bool running;
+	u8 bottom_half;
+	struct work_struct work;
+	struct tasklet_struct tasklet;
+	u64 irq_time;
+	u8 timestamp;
+	u64 irqs;
+	u64 spurious;
+	u64 hw_lost;
+};
+
+/**
+ * struct acq_ring - a kfifo of frames over pages that programs can map
+ *
+ * ring.c states the law and the barriers.
+ *
+ * @base: the pages, mapped once: consumer page, producer page, frames. NULL: none
+ * @pages: them, one by one
+ * @npages: how many
+ * @buffer: the program's own memory, if the frames lie there; else NULL
+ * @shared_out: the consumer page, written by the program
+ * @shared: the producer page, read by the program, never by the kernel
+ * @fifo: geometry, and the producer's positions: in, and out as last validated
+ * @in: frames published
+ * @out: frames consumed; the consumer's, unless mapped
+ * @mode: > 0: readers at work or pended; < 0: mappings of the consumer page
+ * @state: enum acq_ring_state (written under client->lock); the program sees a copy
+ */
+struct acq_ring {
+	void *base;
+	struct page **pages;
+	unsigned int npages;
+	struct acq_buffer *buffer;
+	struct acq_consumer *shared_out;
+	struct acq_producer *shared;
+
+	struct __kfifo fifo ____cacheline_aligned_in_smp;
+	u32 in;
+	u32 out ____cacheline_aligned_in_smp;
+	atomic_t mode;
+	u32 state;
+};
+
+enum acq_client_state {
+	ACQ_CLIENT_IDLE,	/* never attached: a read or poll will */
+	ACQ_CLIENT_ATTACHED,
+	ACQ_CLIENT_STOPPED,	/* only START attaches again */
+};
+
+/**
+ * struct acq_client - one consumer of a device: an open file
+ * @adev: counted reference
+ * @opened: in @adev->opened
+ * @attached: in @adev->attached
+ * @state: enum acq_client_state (written under @adev->lock)
+ * @consumer: see above
+ * @map_lock: ring storage, @ring_frames, @watermark, @latency_us, @maps
+ * @maps: mappings of whatever part of the ring
+ * @ring: its storage changes under @adev->lock and @map_lock while not attached;
+ *	mmap, which can't have the former, only makes one where there is none
+ * @ring_frames: asked for by CONFIGURE, 0: the default
+ * @watermark: frames that make the client ready
+ * @latency_us: or this long after the oldest frame came, 0: never
+ * @lock: all that follows
+ * @mark: flags for the next frame: START, GAP
+ * @accepted: frames put into the ring
+ * @lost: frames dropped
+ * @flushed: frames thrown away
+ * @bytes_base: delivered bytes at @frames_base, when the stride last changed
+ * @frames_base: delivered frames, then
+ * @wakeups: see struct acq_stats
+ * @pended: see struct acq_stats
+ * @cancelled: see struct acq_stats
+ * @requests: blocked reads and AIO, in order of issue
+ * @late: frames before this position are past the latency bound
+ * @timer_armed: the latency timer will come
+ * @eventfd: counted reference, or NULL
+ * @timer: latency bound
+ * @wq: who polls
+ * @fasync: who wants SIGIO (fasync_helper's own lock)
+ * @work: completes AIO (request.c)
+ * @pid: who opened it
+ */
+struct acq_client {
+	struct acq_device *adev;
+	struct list_head opened;
+	struct list_head attached;
+	int state;
+
+	struct mutex consumer; /* who takes frames out */
+	struct mutex map_lock; /* the ring's storage, and the settings */
+	atomic_t maps;
+	struct acq_ring ring;
+	u32 ring_frames;
+	u32 watermark;
+	u32 latency_us;
+
+	spinlock_t lock; /* all that follows, to @eventfd */
+	u16 mark;
+	u64 accepted;
+	u64 lost;
+	u64 flushed;
+	u64 bytes_base;
+	u64 frames_base;
+	u64 wakeups;
+	u64 pended;
+	u64 cancelled;
+	struct list_head requests;
+	u32 late;
+	bool timer_armed;
+	struct eventfd_ctx *eventfd;
+
+	struct hrtimer timer;
+	wait_queue_head_t wq;
+	struct fasync_struct *fasync;
+	struct work_struct work;
+	pid_t pid;
+};
+
+/* device.c */
+int acq_device_attach(struct acq_device *adev, struct acq_client *client);
+void acq_device_detach(struct acq_device *adev, struct acq_client *client);
+int acq_device_setup(struct acq_device *adev, int (*change)(struct acq_geometry *geo, void *arg),
+		     void *arg, struct acq_geometry *granted);
+bool acq_geometry_get(struct acq_device *adev);
+void acq_geometry_put(struct acq_device *adev);
+void acq_batch_send(struct acq_device *adev);
+
+static inline u32 acq_frame_stride(u32 payload_max)
+{
+	return ALIGN(sizeof(struct acq_frame) + payload_max, 8);
+}
+
+/* irq.c */
+int acq_bottom_half_parse(const char *name);
+int acq_irq_request(struct acq_device *adev);
+void acq_irq_free(struct acq_device *adev);
+void acq_irq_flush(struct acq_device *adev);
+void acq_drain(struct acq_device *adev);
+
+/* ring.c */
+u32 acq_ring_frames(u32 frames, u32 stride);
+u32 acq_ring_frames_max(u32 stride);
+u64 acq_ring_bytes_max(void);
+bool acq_ring_exists(struct acq_ring *ring);
+int acq_ring_alloc(struct acq_ring *ring, u32 frames, u32 stride);
+int acq_ring_share(struct acq_ring *ring, struct acq_buffer *buffer, u32 stride);
+void acq_ring_free(struct acq_ring *ring);
+int acq_ring_map(struct acq_ring *ring, struct vm_area_struct *vma);
+bool acq_ring_map_begin(struct acq_ring *ring);
+void acq_ring_map_end(struct acq_ring *ring);
+bool acq_ring_sync(struct acq_ring *ring);
+u32 acq_ring_put(struct acq_ring *ring, const void *frames, u32 count);
+void acq_ring_publish(struct acq_ring *ring);
+struct acq_frame *acq_ring_frame(struct acq_ring *ring, u32 pos);
+bool acq_ring_broken(struct acq_ring *ring);
+void acq_ring_set(struct acq_ring *ring, u32 clear, u32 set);
+u32 acq_ring_state(const struct acq_ring *ring);
+u32 acq_ring_count(struct acq_ring *ring);
+u32 acq_ring_take(struct acq_ring *ring, struct iov_iter *to, u32 frames);
+u32 acq_ring_flush(struct acq_ring *ring);
+void acq_poll_barrier(void);
+
+static inline u32 acq_ring_size(const struct acq_ring *ring)
+{
+	return ring->fifo.mask + 1;
+}
+
+static inline bool acq_ring_mapped(const struct acq_ring *ring)
+{
+	return atomic_read(&ring->mode) < 0;
+}
+
+/* client.c */
+enum acq_attach {
+	ACQ_ATTACH_FIRST,	/* not after STOP */
+	ACQ_ATTACH_NOWAIT,	/* likewise, and -EAGAIN rather than wait for the device's lock */
+	ACQ_ATTACH_AGAIN,	/* START: client->consumer is held */
+};
+
+struct acq_client *acq_client_new(struct acq_device *adev);
+void acq_client_free(struct acq_client *client);
+int acq_client_attach(struct acq_client *client, enum acq_attach how);
+int acq_client_stop(struct acq_client *client);
+void acq_client_hangup(struct acq_client *client);
+int acq_client_prepare(struct acq_client *client);
+void acq_client_drop_ring(struct acq_client *client);
+void acq_client_flush(struct acq_client *client);
+void acq_client_push(struct acq_client *client, const struct acq_batch *batch);
+bool acq_client_ready(struct acq_client *client, u32 need);
+bool acq_client_pollable(struct acq_client *client);
+int acq_client_lock(struct acq_client *client, bool nowait);
+void acq_client_unlock(struct acq_client *client);
+void acq_client_look_again(struct acq_client *client);
+void acq_client_stats(struct acq_client *client, struct acq_stats *stats);
+
+/* request.c */
+ssize_t acq_request_read(struct acq_client *client, struct kiocb *iocb,
+			 struct iov_iter *to);
+void acq_request_kick(struct acq_client *client);
+void acq_request_work(struct work_struct *work);
+
+/* event.c */
+void acq_event_notify(struct acq_client *client);
+int acq_event_set_fd(struct acq_client *client, int fd);
+
+/* buffer.c */
+
+/**
+ * struct acq_buffer - memory of a program, pinned and accounted
+ * @user: whose RLIMIT_MEMLOCK it counts against, NULL if unlimited; a reference
+ * @mm: whose VmPin it counts in; a grab, not a user
+ * @accounted: pages counted
+ * @npages: pages pinned
+ * @pages: they
+ */
+struct acq_buffer {
+	struct user_struct *user;
+	struct mm_struct *mm;
+	unsigned int accounted;
+	unsigned int npages;
+	struct page *pages[];
+};
+
+struct acq_buffer *acq_buffer_alloc(unsigned int npages);
+int acq_buffer_pin(struct acq_buffer *buffer, unsigned long addr, unsigned int npages);
+struct acq_buffer *acq_buffer_pin_range(unsigned long addr, unsigned int npages);
+void acq_buffer_free(struct acq_buffer *buffer, unsigned int dirty);
+
+/* file.c */
+extern const struct file_operations acq_fops;
+
+/* ioctl.c */
+long acq_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+/* sysfs.c */
+extern struct class acq_class;
+
+#endif /* _ACQ_CORE_H */

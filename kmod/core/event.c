@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Telling a program that frames are there, in the ways that need no request:
+ * poll and its kin, an eventfd of the program's (the event shared with the
+ * driver), SIGIO.
+ */
+#include <linux/eventfd.h>
+#include <linux/file.h>
+#include <linux/poll.h>
+
+#include "core.h"
+
+static void event_signal_fd(struct acq_client *client)
+{
+	spin_lock_bh(&client->lock);
+	if (client->eventfd)
+		acq_eventfd_signal(client->eventfd);
+	spin_unlock_bh(&client->lock);
+}
+
+/**
+ * acq_event_notify() - the predicate is true after a batch, or streaming ended
+ * @client: of an open file
+ *
+ * Context: the bottom half, the latency timer, STOP, unplug; client->lock not
+ * held.
+ */
+void acq_event_notify(struct acq_client *client)
+{
+	bool gone = READ_ONCE(client->ring.state) & ACQ_RING_GONE;
+	__poll_t events = EPOLLIN | EPOLLRDNORM;
+
+	if (gone)
+		events |= EPOLLHUP | EPOLLERR;
+	/* Barrier C of ring.c: nobody waiting costs nothing. */
+	if (wq_has_sleeper(&client->wq))
+		wake_up_interruptible_poll(&client->wq, events);
+	if (READ_ONCE(client->eventfd))
+		event_signal_fd(client);
+	kill_fasync(&client->fasync, SIGIO, gone ? POLL_HUP : POLL_IN);
+}
+
+/**
+ * acq_event_set_fd() - the eventfd to signal from now on
+ * @client: of an open file
+ * @fd: of the calling program; -1: none
+ *
+ * If the client is ready already the new eventfd is signalled at once, so that
+ * arming it is never too late.
+ *
+ * Context: process.
+ * Return: 0, or -EBADF, or -EINVAL if that is no eventfd.
+ */
+int acq_event_set_fd(struct acq_client *client, int fd)
+{
+	struct eventfd_ctx *ctx = NULL;
+
+	if (fd != -1) {
+		ctx = eventfd_ctx_fdget(fd);
+		if (IS_ERR(ctx))
+			return PTR_ERR(ctx);
+	}
+
+	spin_lock_bh(&client->lock);
+	swap(ctx, client->eventfd);
+	spin_unlock_bh(&client->lock);
+	if (ctx)
+		eventfd_ctx_put(ctx);
+
+	if (fd != -1 && acq_client_pollable(client))
+		event_signal_fd(client);
+	return 0;
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /sys/class/acq: what a device is, read-only. ACQ_IOC_SETUP changes it.
+ */
+#include <linux/device.h>
+#include <linux/sysfs.h>
+
+#include "core.h"
+
+static struct acq_device *to_acq(struct device *dev)
+{
+	return container_of(dev, struct acq_device, dev);
+}
+
+/* Values that a setup may be changing are read under the device's mutex. */
+#define ACQ_ATTR(_name, _fmt, _value)						\
+static ssize_t _name##_show(struct device *dev, struct device_attribute *attr,	\
+			    char *buf)						\
+{										\
+	struct acq_device *adev = to_acq(dev);					\
+	ssize_t ret;								\
+										\
+	if (mutex_lock_interruptible(&adev->lock))				\
+		return -EINTR;							\
+	ret = sysfs_emit(buf, _fmt "\n", _value);				\
+	mutex_unlock(&adev->lock);						\
+	return ret;								\
+}										\
+static DEVICE_ATTR_RO(_name)
+
+ACQ_ATTR(source, "%s", adev->source);
+ACQ_ATTR(state, "%s", adev->nattached ? "streaming" : "idle");
+ACQ_ATTR(clients, "%u", adev->nattached);
+ACQ_ATTR(rate_hz, "%u", adev->src.geo.rate_hz);
+ACQ_ATTR(channels, "%u", adev->src.geo.channels);
+ACQ_ATTR(samples, "%u", adev->src.geo.samples);
+ACQ_ATTR(payload_max, "%u", adev->src.geo.payload_max);
+ACQ_ATTR(stride, "%u", adev->stride);
+
+static struct attribute *acq_attrs[] = {
+	&dev_attr_source.attr,	    &dev_attr_state.attr,    &dev_attr_clients.attr,
+	&dev_attr_rate_hz.attr,	    &dev_attr_channels.attr, &dev_attr_samples.attr,
+	&dev_attr_payload_max.attr, &dev_attr_stride.attr,   NULL,
+};
+ATTRIBUTE_GROUPS(acq);
+
+static char *acq_devnode(acq_devnode_const struct device *dev, umode_t *mode)
+{
+	if (mode)
+		*mode = 0660;
+	return NULL;
+}
+
+struct class acq_class = {
+	.name = "acq",
+	.dev_groups = acq_groups,
+	.devnode = acq_devnode,
+};
