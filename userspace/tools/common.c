@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the tools share. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common.h"
+
+void say(const char *fmt, ...)
+{
+	va_list args;
+
+	fflush(stdout);
+	flockfile(stderr);
+	fprintf(stderr, "%s: ", program_invocation_short_name);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+	funlockfile(stderr);
+}
+
+void print_version(void)
+{
+	printf("%s " ACQ_VERSION " (ABI %d)\n", program_invocation_short_name,
+	       ACQ_ABI_VERSION);
+}
+
+bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
+{
+	unsigned long long value;
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return false;
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (errno || *end || value < min || value > max)
+		return false;
+	*out = value;
+	return true;
+}
+
+bool parse_time(const char *text, int64_t *ns)
+{
+	static const struct {
+		const char *suffix;
+		double seconds;
+	} units[] = {
+		{ "", 1 },	{ "s", 1 },  { "ms", 1e-3 },  { "us", 1e-6 },
+		{ "ns", 1e-9 }, { "m", 60 }, { "min", 60 }, { "h", 3600 },
+	};
+	double value;
+	char *end;
+	size_t i;
+
+	if (!isdigit((unsigned char)*text) && *text != '.')
+		return false;
+	value = strtod(text, &end);
+	for (i = 0; i < ARRAY_SIZE(units); i++) {
+		if (strcmp(end, units[i].suffix))
+			continue;
+		value *= units[i].seconds;
+		if (!(value >= 0 && value <= 1e9)) /* 31 years */
+			return false;
+		*ns = (int64_t)(value * 1e9 + 0.5);
+		return true;
+	}
+	return false;
+}
+
+static const char *open_cure(const char *name, int err)
+{
+	bool module = !access("/sys/class/acq", F_OK);
+
+	if (err != -ENOENT || strchr(name, '/'))
+		return acq_strerror(err);
+	if (!module)
+		return "the module is not loaded; try: sudo modprobe acq_sim";
+	return "no such device; acqctl list shows those there are";
+}
+
+void say_open_error(const char *name, int err)
+{
+	name = name ?: "acq";
+	say("%s: %s", name, open_cure(name, err));
+}
+
+struct acq *open_device(const char *name, int flags)
+{
+	struct acq *acq;
+	int err = acq_open(&acq, name, flags);
+
+	if (!err)
+		return acq;
+	say_open_error(name, err);
+	return NULL;
+}
+
+const char *format_name(unsigned int format)
+{
+	static const char *const names[] = {
+		[ACQ_FORMAT_U8] = "u8",	      [ACQ_FORMAT_S8] = "s8",
+		[ACQ_FORMAT_U16] = "u16",     [ACQ_FORMAT_S16] = "s16",
+		[ACQ_FORMAT_U32] = "u32",     [ACQ_FORMAT_S32] = "s32",
+		[ACQ_FORMAT_EVENT] = "event",
+	};
+
+	if (format >= ARRAY_SIZE(names) || !names[format])
+		return "?";
+	return names[format];
+}
+
+const char *flag_text(unsigned int flags, char text[FLAG_TEXT_MAX])
+{
+	static const char letters[] = FLAG_LETTERS;
+	char *p = text;
+	int i;
+
+	for (i = 0; letters[i]; i++)
+		if (flags & 1U << i)
+			*p++ = letters[i];
+	if (flags >> i)
+		*p++ = '?';
+	*p = 0;
+	return text;
+}
+
+const char *flag_name(unsigned int bit)
+{
+	static const char *const names[] = { "start", "gap",	 "hw_overrun",
+					     "break", "framing", "parity" };
+
+	return bit < ARRAY_SIZE(names) ? names[bit] : NULL;
+}
+
+int64_t clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
