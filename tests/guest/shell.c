@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What people do at a prompt: the node under the usual tools, and the tools of our own. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "common.h"
+
+#define CAPTURE "/tmp/capture.acq"
+#define SAID "/tmp/said"
+#define COMPLAINT "/tmp/complaint"
+
+static size_t stride;
+
+static void begin(void)
+{
+	int fd;
+
+	sim_reset();
+	fd = open_or_fail(O_RDONLY);
+	stride = info(fd).stride;
+	close(fd);
+	unlink(CAPTURE);
+}
+
+/* Run a line of shell, its stdout in SAID and its stderr in COMPLAINT; its exit status. */
+__attribute__((format(printf, 1, 2))) static int shell(const char *format, ...)
+{
+	char line[1024], all[1200];
+	va_list args;
+	int status;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	snprintf(all, sizeof(all), "{ %s; } >" SAID " 2>" COMPLAINT, line);
+	status = system(all);
+	ck_assert_int_ne(status, -1);
+	ck_assert_msg(WIFEXITED(status), "%s: wait status %#x", line, status);
+	return WEXITSTATUS(status);
+}
+
+static char *contents(const char *path, size_t *bytes)
+{
+	FILE *file = fopen(path, "re");
+	struct stat stat;
+	char *text;
+
+	ck_assert_msg(file, "%s: %s", path, strerror(errno));
+	ck_assert_ok(fstat(fileno(file), &stat));
+	text = alloc_or_fail(stat.st_size + 1);
+	*bytes = fread(text, 1, stat.st_size, file);
+	ck_assert_uint_eq(*bytes, stat.st_size);
+	fclose(file);
+	return text;
+}
+
+#define shell_or_fail(...)                                                                 \
+	do {                                                                               \
+		size_t bytes_;                                                             \
+		int status_ = shell(__VA_ARGS__);                                          \
+		ck_assert_msg(!status_, "status %d: %s", status_, contents(COMPLAINT, &bytes_)); \
+	} while (0)
+
+static unsigned int lines_of(const char *path)
+{
+	size_t bytes, i;
+	char *text = contents(path, &bytes);
+	unsigned int lines = 0;
+
+	for (i = 0; i < bytes; i++)
+		lines += text[i] == '\n';
+	free(text);
+	return lines;
+}
+
+static bool says(const char *path, const char *words)
+{
+	size_t bytes;
+	char *text = contents(path, &bytes);
+	bool found = strstr(text, words);
+
+	free(text);
+	return found;
+}
+
+/* The file is a capture without loss; how many frames? */
+static unsigned int frames_of(const char *path)
+{
+	struct stream stream;
+	size_t bytes;
+	void *frames = contents(path, &bytes);
+	int fd = open_or_fail(O_RDONLY);
+
+	stream_begin(&stream, fd);
+	close(fd);
+	stream_take_all(&stream, frames, bytes);
+	ck_assert_uint_eq(stream.lost, 0);
+	free(frames);
+	return stream.frames;
+}
+
+START_TEST(cat)
+{
+	/* 124: ended by its time limit */
+	ck_assert_int_eq(shell("timeout 1 cat " NODE " >" CAPTURE), 124);
+	ck_assert_uint_ge(frames_of(CAPTURE), 20);
+}
+END_TEST
+
+START_TEST(cat_into_pipe)
+{
+	shell_or_fail("cat " NODE " | head -c %zu >" CAPTURE, 300 * stride);
+	ck_assert_uint_eq(frames_of(CAPTURE), 300);
+}
+END_TEST
+
+START_TEST(head)
+{
+	shell_or_fail("head -c %zu " NODE " >" CAPTURE, 400 * stride);
+	ck_assert_uint_eq(frames_of(CAPTURE), 400);
+}
+END_TEST
+
+START_TEST(dd)
+{
+	shell_or_fail("dd if=" NODE " of=" CAPTURE " bs=%zu count=50", stride);
+	ck_assert_uint_eq(frames_of(CAPTURE), 50);
+	/* records that are no whole frames are cut to whole ones */
+	shell_or_fail("dd if=" NODE " of=" CAPTURE " bs=%zu count=20", 5 * stride + 3);
+	ck_assert_uint_ge(frames_of(CAPTURE), 20);
+	shell_or_fail("dd if=" NODE " of=" CAPTURE " bs=%zu count=4 iflag=fullblock", 25 * stride);
+	ck_assert_uint_eq(frames_of(CAPTURE), 100);
+}
+END_TEST
+
+START_TEST(dd_too_small)
+{
+	ck_assert_int_ne(shell("dd if=" NODE " of=" CAPTURE " bs=%zu count=1", stride - 1), 0);
+	ck_assert(says(COMPLAINT, "Invalid argument"));
+}
+END_TEST
+
+START_TEST(dd_nonblocking)
+{
+	sim_stall();
+	ck_assert_int_ne(shell("dd if=" NODE " of=" CAPTURE " bs=64k count=1 iflag=nonblock"), 0);
+	ck_assert(says(COMPLAINT, "temporarily unavailable"));
+}
+END_TEST
+
+/* a line a frame: the first word of each is seq */
+START_TEST(od)
+{
+	unsigned long long before = 0, seq;
+	unsigned int lines = 0;
+	char line[1024];
+	FILE *file;
+
+	shell_or_fail("od -An -v -tu8 -w%zu " NODE " | head -n 25", stride);
+	file = fopen(SAID, "re");
+	ck_assert_ptr_nonnull(file);
+	while (fgets(line, sizeof(line), file)) {
+		seq = strtoull(line, NULL, 10);
+		if (lines++)
+			ck_assert_uint_eq(seq, before + 1);
+		before = seq;
+	}
+	fclose(file);
+	ck_assert_uint_eq(lines, 25);
+}
+END_TEST
+
+START_TEST(socat)
+{
+	if (shell("command -v socat"))
+		return;
+	shell_or_fail("socat -u OPEN:" NODE ",rdonly,readbytes=%zu CREATE:" CAPTURE, 200 * stride);
+	ck_assert_uint_eq(frames_of(CAPTURE), 200);
+	shell_or_fail("socat -u -b65536 OPEN:" NODE ",rdonly - | head -c %zu >" CAPTURE, 200 * stride);
+	ck_assert_uint_eq(frames_of(CAPTURE), 200);
+}
+END_TEST
+
+START_TEST(redirected)
+{
+	shell_or_fail("{ dd bs=%zu count=10; dd bs=%zu count=10; } <" NODE " >" CAPTURE, stride,
+		      stride);
+	ck_assert_uint_eq(frames_of(CAPTURE), 20);
+}
+END_TEST
+
+START_TEST(acqread_table)
+{
+	sim_set("waveform", "sine");
+	shell_or_fail("acqread -n 20");
+	ck_assert_uint_ge(lines_of(SAID), 20);
+	ck_assert_uint_ge(lines_of(COMPLAINT), 1);
+}
+END_TEST
+
+static const char *const formats[] = { "table", "raw", "hex", "csv", "json" };
+
+START_TEST(acqread_formats)
+{
+	shell_or_fail("acqread -q -n 20 -f %s", formats[_i]);
+	if (!strcmp(formats[_i], "raw")) {
+		shell_or_fail("acqread -q -n 20 -f raw -o " CAPTURE);
+		ck_assert_uint_eq(frames_of(CAPTURE), 20);
+	} else {
+		ck_assert_uint_ge(lines_of(SAID), 20);
+	}
+}
+END_TEST
+
+START_TEST(acqread_until)
+{
+	int64_t begin = now_ms();
+
+	shell_or_fail("acqread -q -t 1 -f raw -o " CAPTURE);
+	ck_assert_int_ge(now_ms() - begin, 1000);
+	ck_assert_uint_ge(frames_of(CAPTURE), 1);
+	sim_stall();
+	begin = now_ms();
+	shell("acqread -q --idle-timeout 1");
+	ck_assert_int_ge(now_ms() - begin, 1000);
+}
+END_TEST
+
+/* a reader that goes away is no error, and SIGINT is an end like another */
+START_TEST(acqread_ends)
+{
+	shell_or_fail("{ acqread; echo $? >/tmp/status; } | head -n 3; exit $(cat /tmp/status)");
+	shell_or_fail("timeout -s INT 1 acqread -f raw -o " CAPTURE "; [ $? = 124 ]");
+	ck_assert_uint_ge(frames_of(CAPTURE), 1);
+	ck_assert(says(COMPLAINT, "frames"));
+}
+END_TEST
+
+START_TEST(acqread_capture)
+{
+	shell_or_fail("head -c %zu " NODE " >" CAPTURE, 30 * stride);
+	shell_or_fail("acqread " CAPTURE);
+	ck_assert_uint_ge(lines_of(SAID), 30);
+	shell_or_fail("acqread --verify " CAPTURE);
+	/* one bit of the tenth payload */
+	shell_or_fail("printf '\\377' | dd of=" CAPTURE " bs=1 seek=%zu conv=notrunc",
+		      9 * stride + sizeof(struct acq_frame) + 3);
+	ck_assert_int_eq(shell("acqread --verify " CAPTURE), 1);
+	/* a frame too few */
+	shell_or_fail("{ head -c %zu " NODE "; } >" CAPTURE, 30 * stride);
+	shell_or_fail("{ head -c %zu " CAPTURE "; tail -c %zu " CAPTURE "; } >" CAPTURE ".cut",
+		      10 * stride, 19 * stride);
+	ck_assert_int_eq(shell("acqread " CAPTURE ".cut"), 1);
+	unlink(CAPTURE ".cut");
+}
+END_TEST
+
+/* a device that is too fast for who reads it: the loss is told, and the status is 1 */
+START_TEST(acqread_loss)
+{
+	sim_set_number("irq_frames", 1000);
+	sim_setup(1000000, 1, 1);
+	ck_assert_int_eq(shell("acqread -f json -t 1 | { sleep 2; cat >/dev/null; }; true"), 0);
+	ck_assert_int_eq(shell("{ acqread -f json -t 1; echo $? >/tmp/status; } |"
+			       "{ sleep 2; cat >/dev/null; }; exit $(cat /tmp/status)"), 1);
+	ck_assert(says(COMPLAINT, "lost"));
+}
+END_TEST
+
+/* The bar: none lost, none damaged, at a rate that holds under emulation. */
+START_TEST(acqread_verify)
+{
+	unsigned int frames = on_debug() ? 20000 : torture() ? 10000000 : 1000000;
+	unsigned int rate = on_debug() ? 2000 : 40000;
+
+	sim_set_number("irq_frames", rate / 100);
+	sim_setup(rate, 1, 1);
+	shell_or_fail("acqread -q --verify -n %u", frames);
+}
+END_TEST
+
+START_TEST(acqctl)
+{
+	struct acq_info got;
+	int fd;
+
+	shell_or_fail("acqctl list");
+	ck_assert(says(SAID, "acq"));
+	shell_or_fail("acqctl info");
+	ck_assert(says(SAID, "acq_sim"));
+	ck_assert(says(SAID, "1000"));
+	shell_or_fail("acqctl stats");
+	shell_or_fail("acqctl info --json");
+	ck_assert(says(SAID, "{"));
+	shell_or_fail("acqctl set rate=500 channels=4");
+	fd = open_or_fail(O_RDONLY);
+	got = info(fd);
+	ck_assert_uint_eq(got.rate_hz, 500);
+	ck_assert_uint_eq(got.channels, 4);
+	ck_assert_uint_eq(got.samples, 5);
+	shell_or_fail("acqctl get rate");
+	ck_assert(says(SAID, "500"));
+	ck_assert(!(info(fd).flags & ACQ_INFO_STREAMING));
+	ck_assert_uint_eq(stats(fd).device_frames, stats(fd).device_frames);
+
+	start_or_fail(fd);
+	ck_assert_int_ne(shell("acqctl set rate=1000"), 0);
+	ck_assert_uint_eq(lines_of(COMPLAINT), 1);
+	ck_assert_int_ne(shell("acqctl set rate=fast"), 0);
+	ck_assert_int_ne(shell("acqctl set colour=red"), 0);
+}
+END_TEST
+
+/* One line that names the cure, and no more. */
+START_TEST(no_device)
+{
+	unload_module_or_fail("acq_sim");
+	ck_assert_int_ne(shell("acqread -n 1"), 0);
+	ck_assert_uint_eq(lines_of(COMPLAINT), 1);
+	ck_assert(says(COMPLAINT, "modprobe"));
+	ck_assert_int_ne(shell("acqctl info"), 0);
+	ck_assert_uint_eq(lines_of(COMPLAINT), 1);
+	load_module_or_fail("acq_sim", "");
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *suite = suite_create("shell");
+	TCase *usual = tcase_create("usual tools"), *own = tcase_create("own tools");
+
+	tcase_add_checked_fixture(usual, begin, NULL);
+	tcase_add_test(usual, cat);
+	tcase_add_test(usual, cat_into_pipe);
+	tcase_add_test(usual, head);
+	tcase_add_test(usual, dd);
+	tcase_add_test(usual, dd_too_small);
+	tcase_add_test(usual, dd_nonblocking);
+	tcase_add_test(usual, od);
+	tcase_add_test(usual, socat);
+	tcase_add_test(usual, redirected);
+	suite_add_tcase(suite, usual);
+
+	tcase_set_timeout(own, torture() ? 3600 : 180);
+	tcase_add_checked_fixture(own, begin, NULL);
+	tcase_add_test(own, acqread_table);
+	tcase_add_loop_test(own, acqread_formats, 0, ARRAY_SIZE(formats));
+	tcase_add_test(own, acqread_until);
+	tcase_add_test(own, acqread_ends);
+	tcase_add_test(own, acqread_capture);
+	tcase_add_test(own, acqread_loss);
+	tcase_add_test(own, acqread_verify);
+	tcase_add_test(own, acqctl);
+	tcase_add_test(own, no_device);
+	suite_add_tcase(suite, own);
+	return suite;
+}
+
+int main(void)
+{
+	return run(suite());
+}
