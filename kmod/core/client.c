@@ -44,7 +44,7 @@ static void client_arm_timer(struct acq_client *client)
 	u32 latency_us = READ_ONCE(client->latency_us);
 
 	lockdep_assert_held(&client->lock);
-	if (!latency_us || client->timer_armed)
+	if (!latency_us)
 		return;
 	client->timer_armed = true;
 	hrtimer_start(&client->timer, ns_to_ktime((u64)latency_us * NSEC_PER_USEC),
@@ -317,19 +317,20 @@ static bool client_late(const struct acq_client *client, u32 count)
 /**
  * acq_client_ready() - the one predicate
  * @client: any state
- * @need: frames that are enough
+ * @fits: frames that whoever asks has room for
  *
  * Context: any.
  */
-bool acq_client_ready(struct acq_client *client, u32 need)
+bool acq_client_ready(struct acq_client *client, u32 fits)
 {
 	u32 state = acq_ring_state(&client->ring);
 	u32 count = acq_ring_count(&client->ring);
+	u32 need;
 
 	if (acq_ring_broken(&client->ring))
 		return false;
 	/* A watermark above a ring that shrank is reached when it is full. */
-	need = min(need, acq_ring_size(&client->ring));
+	need = min3(READ_ONCE(client->watermark), fits, acq_ring_size(&client->ring));
 	return (state & (ACQ_RING_STOPPED | ACQ_RING_GONE)) || count >= need ||
 	       client_late(client, count);
 }
@@ -344,8 +345,7 @@ bool acq_client_ready(struct acq_client *client, u32 need)
  */
 bool acq_client_pollable(struct acq_client *client)
 {
-	return list_empty(&client->requests) &&
-	       acq_client_ready(client, READ_ONCE(client->watermark));
+	return list_empty(&client->requests) && acq_client_ready(client, U32_MAX);
 }
 
 /* Account for a batch; @n of @batch were put at @first. Context: client->lock. */
@@ -363,7 +363,8 @@ static void client_account(struct acq_client *client, const struct acq_batch *ba
 		}
 		client->accepted += n;
 		acq_ring_publish(ring);
-		client_arm_timer(client);
+		if (!client->timer_armed)
+			client_arm_timer(client);
 	}
 	if (n < batch->count) {
 		client->lost += batch->count - n;
@@ -433,6 +434,9 @@ void acq_client_look_again(struct acq_client *client)
 	bool tell;
 
 	spin_lock_bh(&client->lock);
+	/* A new bound counts from now, whatever the old one was. */
+	if (acq_ring_count(&client->ring))
+		client_arm_timer(client);
 	acq_request_kick(client);
 	tell = acq_client_pollable(client);
 	spin_unlock_bh(&client->lock);

@@ -293,7 +293,7 @@ int acq_client_prepare(struct acq_client *client);
 void acq_client_drop_ring(struct acq_client *client);
 void acq_client_flush(struct acq_client *client);
 void acq_client_push(struct acq_client *client, const struct acq_batch *batch);
-bool acq_client_ready(struct acq_client *client, u32 need);
+bool acq_client_ready(struct acq_client *client, u32 fits);
 bool acq_client_pollable(struct acq_client *client);
 int acq_client_lock(struct acq_client *client, bool nowait);
 void acq_client_unlock(struct acq_client *client);

@@ -32,12 +32,12 @@
 /**
  * struct acq_request - a place in the queue
  * @node: in client->requests (client->lock)
- * @need: frames that make it ready
+ * @fits: frames it has room for
  * @task: who is blocked; NULL: it is in a struct acq_aio
  */
 struct acq_request {
 	struct list_head node;
-	u32 need;
+	u32 fits;
 	struct task_struct *task;
 };
 
@@ -92,7 +92,7 @@ static ssize_t request_take(struct acq_client *client, struct iov_iter *to)
 	fits = min_t(size_t, iov_iter_count(to) / stride, U32_MAX);
 	if (!fits)
 		return -EINVAL;
-	if (!acq_client_ready(client, min(READ_ONCE(client->watermark), fits)))
+	if (!acq_client_ready(client, fits))
 		return -EAGAIN;
 	count = acq_ring_count(ring);
 	if (!count)
@@ -134,7 +134,7 @@ void acq_request_kick(struct acq_client *client)
 
 	lockdep_assert_held(&client->lock);
 	head = list_first_entry_or_null(&client->requests, struct acq_request, node);
-	if (!head || !acq_client_ready(client, head->need))
+	if (!head || !acq_client_ready(client, head->fits))
 		return;
 	if (head->task)
 		wake_up_process(head->task);
@@ -164,11 +164,9 @@ static void request_dequeue(struct acq_client *client, struct acq_request *req, 
 		acq_event_notify(client);
 }
 
-static u32 request_need(struct acq_client *client, size_t bytes)
+static u32 request_fits(struct acq_client *client, size_t bytes)
 {
-	u32 stride = READ_ONCE(client->adev->stride);
-
-	return min_t(size_t, READ_ONCE(client->watermark), max_t(size_t, bytes / stride, 1));
+	return clamp_t(size_t, bytes / READ_ONCE(client->adev->stride), 1, U32_MAX);
 }
 
 /* Blocked reads */
@@ -179,7 +177,7 @@ static bool request_is_next(struct acq_client *client, struct acq_request *req)
 
 	spin_lock_bh(&client->lock);
 	next = list_is_first(&req->node, &client->requests) &&
-	       acq_client_ready(client, req->need);
+	       acq_client_ready(client, req->fits);
 	spin_unlock_bh(&client->lock);
 	return next;
 }
@@ -206,7 +204,7 @@ static int request_sleep(struct acq_client *client, struct acq_request *req)
 static ssize_t request_wait(struct acq_client *client, struct iov_iter *to)
 {
 	struct acq_request req = {
-		.need = request_need(client, iov_iter_count(to)),
+		.fits = request_fits(client, iov_iter_count(to)),
 		.task = current,
 	};
 	ssize_t ret;
@@ -370,7 +368,7 @@ static ssize_t aio_pend(struct acq_client *client, struct kiocb *iocb, struct io
 	if (IS_ERR(aio))
 		return PTR_ERR(aio);
 
-	aio->req.need = request_need(client, iov_iter_count(&aio->iter));
+	aio->req.fits = request_fits(client, iov_iter_count(&aio->iter));
 	aio->iocb = iocb;
 	iocb->private = aio;
 	kiocb_set_cancel_fn(iocb, aio_cancel);
@@ -423,7 +421,7 @@ static struct acq_aio *aio_find_ready(struct acq_client *client)
 
 	spin_lock_bh(&client->lock);
 	head = list_first_entry_or_null(&client->requests, struct acq_request, node);
-	if (head && (head->task || !acq_client_ready(client, head->need)))
+	if (head && (head->task || !acq_client_ready(client, head->fits)))
 		head = NULL;
 	spin_unlock_bh(&client->lock);
 	return head ? aio_of(head) : NULL;
