@@ -175,8 +175,7 @@ ACQ_API int acq_flush(struct acq *acq);
  * nothing is left), -EINVAL (less than a frame fits), -EFAULT, -EBUSY (the ring
  * is mapped), or why the hardware did not start.
  */
-ACQ_API ssize_t acq_read(struct acq *acq, void *buf, size_t bytes,
-			 int timeout_ms);
+ACQ_API ssize_t acq_read(struct acq *acq, void *buf, size_t bytes, int timeout_ms);
 
 /**
  * acq_set_eventfd() - have an eventfd signalled when frames are there
@@ -244,8 +243,7 @@ ACQ_API int acq_ring_unmap(struct acq *acq);
  * (the ring's positions are out of step: acq_flush()), -EINVAL (nothing mapped),
  * or why the hardware did not start.
  */
-ACQ_API int acq_ring_next(struct acq *acq, const struct acq_frame **frames,
-			  int timeout_ms);
+ACQ_API int acq_ring_next(struct acq *acq, const struct acq_frame **frames, int timeout_ms);
 
 /**
  * acq_ring_release() - give the oldest frames' room back
@@ -291,8 +289,7 @@ struct acq_completion {
  * Return: 0, -EAGAIN (ACQ_REQUESTS_MAX are outstanding, or the system's
  * fs.aio-max-nr is used up), -ENOMEM, -ENOSYS (a kernel without Linux AIO).
  */
-ACQ_API int acq_submit(struct acq *acq, void *buf, size_t bytes, void *user,
-		       uint64_t *id);
+ACQ_API int acq_submit(struct acq *acq, void *buf, size_t bytes, void *user, uint64_t *id);
 
 /**
  * acq_wait() - wait for requests to end
@@ -305,8 +302,8 @@ ACQ_API int acq_submit(struct acq *acq, void *buf, size_t bytes, void *user,
  *
  * Return: how many, at least 1; -ETIMEDOUT, -EINTR, -EINVAL.
  */
-ACQ_API int acq_wait(struct acq *acq, struct acq_completion *done,
-		     unsigned int max, int timeout_ms);
+ACQ_API int acq_wait(struct acq *acq, struct acq_completion *done, unsigned int max,
+		     int timeout_ms);
 
 /**
  * acq_cancel() - ask a request to end now
@@ -398,8 +395,7 @@ struct acq_track {
  *
  * Return: frames that are missing just before this one.
  */
-ACQ_API uint64_t acq_track_frame(struct acq_track *track,
-				 const struct acq_frame *frame);
+ACQ_API uint64_t acq_track_frame(struct acq_track *track, const struct acq_frame *frame);
 
 /**
  * acq_verify_frame() - is this frame's payload the simulator's counter pattern?

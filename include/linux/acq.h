@@ -56,7 +56,9 @@ struct acq_geometry {
  * @owner: module that is pinned while a file of the device is open
  * @setup: optional. Round @geo to what the hardware can do and make it so; all
  *	its fields may be written, payload_max must be right on return. May sleep.
- *	Not called while streaming. An error leaves the old geometry in force.
+ *	Not called while streaming. An error leaves the old geometry in force; if
+ *	the core can't follow, @setup is called again with the old one, and must
+ *	take it. Without it nothing can be set.
  * @start: let the hardware acquire and interrupt. May sleep.
  * @stop: end it; the hardware must not interrupt any more. May sleep. Cannot
  *	fail, and is called for hardware that is gone as well.
@@ -139,6 +141,8 @@ void acq_unregister(struct acq_device *adev);
 /**
  * acq_device_name() - name of the device node, without /dev/
  * @adev: from acq_register()
+ *
+ * Return: the name, as long as the device is registered.
  */
 const char *acq_device_name(const struct acq_device *adev);
 
@@ -154,8 +158,8 @@ const char *acq_device_name(const struct acq_device *adev);
  * Return: 0, -EBUSY while any client is attached, mapped or shared, -ENODEV, or
  * what @change or setup() returned.
  */
-int acq_setup(struct acq_device *adev,
-	      int (*change)(struct acq_geometry *geo, void *arg), void *arg);
+int acq_setup(struct acq_device *adev, int (*change)(struct acq_geometry *geo, void *arg),
+	      void *arg);
 
 /**
  * acq_batch_reserve() - room for frames, to be filled in place
@@ -193,12 +197,16 @@ void acq_batch_hw_lost(struct acq_batch *batch, u32 count);
 /**
  * acq_batch_stride() - bytes from one payload of a reservation to the next
  * @batch: of this drain() or push
+ *
+ * Return: bytes.
  */
 u32 acq_batch_stride(const struct acq_batch *batch);
 
 /**
- * acq_batch_seq() - sequence number of the frame reserved or committed next
+ * acq_batch_seq() - sequence number of the frame that is committed next
  * @batch: of this drain() or push
+ *
+ * Return: what will be its acq_frame.seq.
  */
 u64 acq_batch_seq(const struct acq_batch *batch);
 
@@ -209,6 +217,7 @@ u64 acq_batch_seq(const struct acq_batch *batch);
  *
  * Context: process or softirq; one batch at a time, which the source sees to.
  * Between start() and the return of stop() only.
+ * Return: the batch, until acq_push_end().
  */
 struct acq_batch *acq_push_begin(struct acq_device *adev, ktime_t timestamp);
 

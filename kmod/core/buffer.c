@@ -94,7 +94,8 @@ static bool buffer_page_ok(struct page *page)
 {
 	struct folio *folio = page_folio(page);
 
-	return folio_test_swapbacked(folio) || folio_test_hugetlb(folio);
+	/* Anonymous memory after MADV_FREE is not swap-backed, and fine. */
+	return folio_test_anon(folio) || folio_test_swapbacked(folio) || folio_test_hugetlb(folio);
 }
 
 static unsigned int buffer_keep_ok(struct page **pages, unsigned int npages)
@@ -122,6 +123,7 @@ int acq_buffer_pin(struct acq_buffer *buffer, unsigned long addr, unsigned int n
 	struct page **pages = buffer->pages + buffer->npages;
 	int ret;
 
+	npages = min(npages, buffer->accounted - buffer->npages);
 	ret = pin_user_pages_fast(addr & PAGE_MASK, npages, FOLL_WRITE | FOLL_LONGTERM, pages);
 	if (ret <= 0)
 		return ret ?: -EFAULT;

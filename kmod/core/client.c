@@ -19,6 +19,19 @@
 /* Positions begin shortly before they wrap, so that nobody can rely on 0. */
 #define CLIENT_FIRST_POSITION (-256U)
 
+/*
+ * Frames came, or an end, or other terms: requests first, then who polls.
+ * Return: is acq_event_notify() due, after client->lock?
+ */
+static bool client_wake(struct acq_client *client)
+{
+	bool woke = acq_request_kick(client);
+	bool tell = acq_client_pollable(client);
+
+	client->wakeups += woke || tell;
+	return tell;
+}
+
 /* The latency bound: what is in the ring by now is late. */
 static enum hrtimer_restart client_timer(struct hrtimer *timer)
 {
@@ -28,9 +41,7 @@ static enum hrtimer_restart client_timer(struct hrtimer *timer)
 	spin_lock(&client->lock);
 	client->timer_armed = false;
 	WRITE_ONCE(client->late, client->ring.in);
-	acq_request_kick(client);
-	tell = acq_client_pollable(client);
-	client->wakeups += tell;
+	tell = client_wake(client);
 	spin_unlock(&client->lock);
 
 	if (tell)
@@ -75,7 +86,6 @@ struct acq_client *acq_client_new(struct acq_device *adev)
 	client->ring.out = CLIENT_FIRST_POSITION;
 	client->late = CLIENT_FIRST_POSITION;
 	client->watermark = 1;
-	client->pid = task_tgid_nr(current);
 	client->adev = adev;
 
 	mutex_lock(&adev->lock);
@@ -126,10 +136,18 @@ void acq_client_free(struct acq_client *client)
 	kfree(client);
 }
 
-/* Frames this client has consumed. Context: client->lock held. */
+/* Frames in the ring. A program can't claim more than were put there. */
+static u32 client_count(struct acq_client *client)
+{
+	lockdep_assert_held(&client->lock);
+	return min_t(u64, acq_ring_count(&client->ring),
+		     client->accepted - client->flushed - client->frames_base);
+}
+
+/* Frames this client has consumed. */
 static u64 client_delivered(struct acq_client *client)
 {
-	return client->accepted - client->flushed - acq_ring_count(&client->ring);
+	return client->accepted - client->flushed - client_count(client);
 }
 
 static u64 client_delivered_bytes(struct acq_client *client)
@@ -137,6 +155,12 @@ static u64 client_delivered_bytes(struct acq_client *client)
 	u64 frames = client_delivered(client) - client->frames_base;
 
 	return client->bytes_base + frames * client->ring.fifo.esize;
+}
+
+static void client_flush(struct acq_client *client)
+{
+	client->flushed += client_count(client);
+	acq_ring_flush(&client->ring);
 }
 
 /**
@@ -150,11 +174,43 @@ void acq_client_drop_ring(struct acq_client *client)
 	if (!client->ring.base)
 		return;
 	spin_lock_bh(&client->lock);
-	client->flushed += acq_ring_flush(&client->ring);
+	client_flush(client);
 	client->bytes_base = client_delivered_bytes(client);
 	client->frames_base = client_delivered(client);
 	spin_unlock_bh(&client->lock);
 	acq_ring_free(&client->ring);
+}
+
+/* A new producer page tells what the old one did. */
+static void client_show(struct acq_client *client)
+{
+	spin_lock_bh(&client->lock);
+	acq_ring_set(&client->ring, 0, 0);
+	WRITE_ONCE(client->ring.shared->lost, client->lost);
+	spin_unlock_bh(&client->lock);
+}
+
+/**
+ * acq_client_share() - let the ring lie in the program's memory
+ * @client: not attached, not mapped, not shared
+ * @buffer: room for two frames at least; the ring's on success
+ *
+ * Context: adev->lock, client->map_lock and client->consumer held.
+ * Return: 0 or -ENOMEM.
+ */
+int acq_client_share(struct acq_client *client, struct acq_buffer *buffer)
+{
+	struct acq_device *adev = client->adev;
+	int ret;
+
+	acq_client_drop_ring(client);
+	ret = acq_ring_share(&client->ring, buffer, adev->stride);
+	if (ret)
+		return ret;
+	/* Cannot fail: a setup under way would hold adev->lock. */
+	acq_geometry_get(adev);
+	client_show(client);
+	return 0;
 }
 
 /**
@@ -162,7 +218,7 @@ void acq_client_drop_ring(struct acq_client *client)
  * @client: not attached; the geometry is held
  *
  * Context: client->map_lock held.
- * Return: 0, -ENOMEM, or -EBUSY: mapped as it was before a setup.
+ * Return: 0 or -ENOMEM.
  */
 int acq_client_prepare(struct acq_client *client)
 {
@@ -172,23 +228,20 @@ int acq_client_prepare(struct acq_client *client)
 	int ret;
 
 	lockdep_assert_held(&client->map_lock);
-	if (!frames)
-		return -ENOMEM;
 	if (ring->buffer)
 		return 0;
 	/* A mapping keeps it as it is. */
 	if (atomic_read(&client->maps))
-		return ring->fifo.esize == stride ? 0 : -EBUSY;
+		return 0;
+	if (!frames)
+		return -ENOMEM;
 	if (ring->base && ring->fifo.esize == stride && acq_ring_size(ring) == frames)
 		return 0;
 	acq_client_drop_ring(client);
 	ret = acq_ring_alloc(ring, frames, stride);
 	if (ret)
 		return ret;
-	/* The new page shows the state too. */
-	spin_lock_bh(&client->lock);
-	acq_ring_set(ring, 0, 0);
-	spin_unlock_bh(&client->lock);
+	client_show(client);
 	return 0;
 }
 
@@ -198,8 +251,7 @@ static int client_attach_locked(struct acq_client *client)
 	int ret;
 
 	/* Cannot fail: a setup under way would hold adev->lock. */
-	if (!acq_geometry_get(adev))
-		return -EBUSY;
+	acq_geometry_get(adev);
 	mutex_lock(&client->map_lock);
 	ret = acq_client_prepare(client);
 	if (ret) {
@@ -228,36 +280,29 @@ put_geometry:
 	return ret;
 }
 
-static int client_lock_device(struct acq_client *client, enum acq_attach how)
-{
-	struct acq_device *adev = client->adev;
-
-	if (how == ACQ_ATTACH_NOWAIT)
-		return mutex_trylock(&adev->lock) ? 0 : -EAGAIN;
-	return mutex_lock_interruptible(&adev->lock) ? -ERESTARTSYS : 0;
-}
-
 /**
  * acq_client_attach() - begin to get frames
  * @client: any state
- * @how: see there
+ * @again: START: also after STOP; client->consumer is held
+ *
+ * The device's mutex depends on no program, so only a kill ends the wait.
  *
  * Context: process; starts the hardware if this is its first client.
- * Return: 0 (also if it is attached, or stopped and this is no START), -EAGAIN,
- * -ENODEV, -ENOMEM, -ERESTARTSYS, or what the source's start() returned.
+ * Return: 0 (also if it is attached, or stopped and not @again), -ENODEV, -ENOMEM,
+ * -EINTR, or what the source's start() returned.
  */
-int acq_client_attach(struct acq_client *client, enum acq_attach how)
+int acq_client_attach(struct acq_client *client, bool again)
 {
-	int ret = client_lock_device(client, how);
+	struct acq_device *adev = client->adev;
+	int ret = 0;
 
-	if (ret)
-		return ret;
-	if (client->adev->dead)
+	if (mutex_lock_killable(&adev->lock))
+		return -EINTR;
+	if (adev->dead)
 		ret = -ENODEV;
-	else if (client->state == ACQ_CLIENT_IDLE ||
-		 (client->state == ACQ_CLIENT_STOPPED && how == ACQ_ATTACH_AGAIN))
+	else if (client->state == ACQ_CLIENT_IDLE || (client->state == ACQ_CLIENT_STOPPED && again))
 		ret = client_attach_locked(client);
-	mutex_unlock(&client->adev->lock);
+	mutex_unlock(&adev->lock);
 	return ret;
 }
 
@@ -266,7 +311,8 @@ static void client_end(struct acq_client *client, u32 why)
 {
 	spin_lock_bh(&client->lock);
 	acq_ring_set(&client->ring, ACQ_RING_ATTACHED, why);
-	acq_request_kick(client);
+	acq_request_end(client);
+	client_wake(client);
 	spin_unlock_bh(&client->lock);
 	acq_event_notify(client);
 }
@@ -276,6 +322,7 @@ static void client_end(struct acq_client *client, u32 why)
  * @client: any state
  *
  * Context: process, may sleep.
+ * Return: 0 or -ERESTARTSYS.
  */
 int acq_client_stop(struct acq_client *client)
 {
@@ -319,7 +366,8 @@ static bool client_late(const struct acq_client *client, u32 count)
  * @client: any state
  * @fits: frames that whoever asks has room for
  *
- * Context: any.
+ * Context: client->lock held; or client->consumer, counted as a reader.
+ * Return: whether it is.
  */
 bool acq_client_ready(struct acq_client *client, u32 fits)
 {
@@ -341,18 +389,21 @@ bool acq_client_ready(struct acq_client *client, u32 fits)
  *
  * Frames that requests wait for are not for pollers.
  *
- * Context: any.
+ * Context: client->lock held.
+ * Return: whether it would.
  */
 bool acq_client_pollable(struct acq_client *client)
 {
+	lockdep_assert_held(&client->lock);
 	return list_empty(&client->requests) && acq_client_ready(client, U32_MAX);
 }
 
 /* Account for a batch; @n of @batch were put at @first. Context: client->lock. */
-static void client_account(struct acq_client *client, const struct acq_batch *batch,
-			   u32 first, u32 n)
+static void client_account(struct acq_client *client, const struct acq_batch *batch, u32 first,
+			   u32 n)
 {
 	struct acq_ring *ring = &client->ring;
+	bool rearm;
 
 	if (n) {
 		if (client->mark) {
@@ -361,9 +412,11 @@ static void client_account(struct acq_client *client, const struct acq_batch *ba
 			acq_ring_frame(ring, first)->flags = head->flags | client->mark;
 			client->mark = 0;
 		}
+		/* The bound counts from the oldest frame. */
+		rearm = !client->timer_armed || !acq_ring_count(ring);
 		client->accepted += n;
 		acq_ring_publish(ring);
-		if (!client->timer_armed)
+		if (rearm)
 			client_arm_timer(client);
 	}
 	if (n < batch->count) {
@@ -391,18 +444,16 @@ void acq_client_push(struct acq_client *client, const struct acq_batch *batch)
 	u32 first = ring->fifo.in;
 	bool sane = acq_ring_sync(ring);
 	u32 n = sane ? acq_ring_put(ring, batch->buf, batch->count) : 0;
-	bool tell;
+	bool tell = false;
 
 	spin_lock_bh(&client->lock);
 	/* Once more under the lock: FLUSH may just have healed it. */
 	if (!sane && !acq_ring_sync(ring) && !(ring->state & ACQ_RING_BROKEN)) {
 		acq_ring_set(ring, 0, ACQ_RING_BROKEN);
-		wake_up_interruptible_poll(&client->wq, EPOLLERR);
+		tell = true;
 	}
 	client_account(client, batch, first, n);
-	acq_request_kick(client);
-	tell = acq_client_pollable(client);
-	client->wakeups += tell;
+	tell |= client_wake(client);
 	spin_unlock_bh(&client->lock);
 
 	if (tell)
@@ -419,7 +470,7 @@ void acq_client_flush(struct acq_client *client)
 {
 	mutex_lock(&client->map_lock);
 	spin_lock_bh(&client->lock);
-	client->flushed += acq_ring_flush(&client->ring);
+	client_flush(client);
 	client->mark = ACQ_FRAME_START;
 	spin_unlock_bh(&client->lock);
 	mutex_unlock(&client->map_lock);
@@ -437,8 +488,7 @@ void acq_client_look_again(struct acq_client *client)
 	/* A new bound counts from now, whatever the old one was. */
 	if (acq_ring_count(&client->ring))
 		client_arm_timer(client);
-	acq_request_kick(client);
-	tell = acq_client_pollable(client);
+	tell = client_wake(client);
 	spin_unlock_bh(&client->lock);
 	if (tell)
 		acq_event_notify(client);
@@ -481,11 +531,10 @@ void acq_client_unlock(struct acq_client *client)
 void acq_client_stats(struct acq_client *client, struct acq_stats *stats)
 {
 	spin_lock_bh(&client->lock);
-	stats->ring = acq_ring_count(&client->ring);
+	stats->ring = client_count(client);
 	stats->produced = client->accepted + client->lost;
-	stats->delivered = client->accepted - client->flushed - stats->ring;
-	stats->delivered_bytes = client->bytes_base +
-		(stats->delivered - client->frames_base) * client->ring.fifo.esize;
+	stats->delivered = client_delivered(client);
+	stats->delivered_bytes = client_delivered_bytes(client);
 	stats->lost = client->lost;
 	stats->flushed = client->flushed;
 	stats->wakeups = client->wakeups;

@@ -65,7 +65,7 @@ struct acq_batch {
  * struct acq_device - a device node and what feeds it
  * @dev: its reference count is the lifetime of this struct
  * @cdev: the node
- * @index: of the name, -1 once given back
+ * @index: of the name, -1: none yet
  * @src: the source; its pointers are not to be used once @dead
  * @source: its name, which outlives it
  * @lock: attach, detach, setup, start, stop, unplug
@@ -148,9 +148,9 @@ struct acq_ring {
 };
 
 enum acq_client_state {
-	ACQ_CLIENT_IDLE,	/* never attached: a read or poll will */
+	ACQ_CLIENT_IDLE, /* never attached: a read or poll will */
 	ACQ_CLIENT_ATTACHED,
-	ACQ_CLIENT_STOPPED,	/* only START attaches again */
+	ACQ_CLIENT_STOPPED, /* only START attaches again */
 };
 
 /**
@@ -185,7 +185,6 @@ enum acq_client_state {
  * @wq: who polls
  * @fasync: who wants SIGIO (fasync_helper's own lock)
  * @work: completes AIO (request.c)
- * @pid: who opened it
  */
 struct acq_client {
 	struct acq_device *adev;
@@ -220,7 +219,6 @@ struct acq_client {
 	wait_queue_head_t wq;
 	struct fasync_struct *fasync;
 	struct work_struct work;
-	pid_t pid;
 };
 
 /* device.c */
@@ -238,11 +236,9 @@ static inline u32 acq_frame_stride(u32 payload_max)
 }
 
 /* irq.c */
-int acq_bottom_half_parse(const char *name);
 int acq_irq_request(struct acq_device *adev);
 void acq_irq_free(struct acq_device *adev);
 void acq_irq_flush(struct acq_device *adev);
-void acq_drain(struct acq_device *adev);
 
 /* ring.c */
 u32 acq_ring_frames(u32 frames, u32 stride);
@@ -253,6 +249,8 @@ int acq_ring_alloc(struct acq_ring *ring, u32 frames, u32 stride);
 int acq_ring_share(struct acq_ring *ring, struct acq_buffer *buffer, u32 stride);
 void acq_ring_free(struct acq_ring *ring);
 int acq_ring_map(struct acq_ring *ring, struct vm_area_struct *vma);
+bool acq_ring_read_begin(struct acq_ring *ring);
+void acq_ring_read_end(struct acq_ring *ring);
 bool acq_ring_map_begin(struct acq_ring *ring);
 void acq_ring_map_end(struct acq_ring *ring);
 bool acq_ring_sync(struct acq_ring *ring);
@@ -264,7 +262,7 @@ void acq_ring_set(struct acq_ring *ring, u32 clear, u32 set);
 u32 acq_ring_state(const struct acq_ring *ring);
 u32 acq_ring_count(struct acq_ring *ring);
 u32 acq_ring_take(struct acq_ring *ring, struct iov_iter *to, u32 frames);
-u32 acq_ring_flush(struct acq_ring *ring);
+void acq_ring_flush(struct acq_ring *ring);
 void acq_poll_barrier(void);
 
 static inline u32 acq_ring_size(const struct acq_ring *ring)
@@ -278,18 +276,13 @@ static inline bool acq_ring_mapped(const struct acq_ring *ring)
 }
 
 /* client.c */
-enum acq_attach {
-	ACQ_ATTACH_FIRST,	/* not after STOP */
-	ACQ_ATTACH_NOWAIT,	/* likewise, and -EAGAIN rather than wait for the device's lock */
-	ACQ_ATTACH_AGAIN,	/* START: client->consumer is held */
-};
-
 struct acq_client *acq_client_new(struct acq_device *adev);
 void acq_client_free(struct acq_client *client);
-int acq_client_attach(struct acq_client *client, enum acq_attach how);
+int acq_client_attach(struct acq_client *client, bool again);
 int acq_client_stop(struct acq_client *client);
 void acq_client_hangup(struct acq_client *client);
 int acq_client_prepare(struct acq_client *client);
+int acq_client_share(struct acq_client *client, struct acq_buffer *buffer);
 void acq_client_drop_ring(struct acq_client *client);
 void acq_client_flush(struct acq_client *client);
 void acq_client_push(struct acq_client *client, const struct acq_batch *batch);
@@ -301,9 +294,9 @@ void acq_client_look_again(struct acq_client *client);
 void acq_client_stats(struct acq_client *client, struct acq_stats *stats);
 
 /* request.c */
-ssize_t acq_request_read(struct acq_client *client, struct kiocb *iocb,
-			 struct iov_iter *to);
-void acq_request_kick(struct acq_client *client);
+ssize_t acq_request_read(struct acq_client *client, struct kiocb *iocb, struct iov_iter *to);
+void acq_request_end(struct acq_client *client);
+bool acq_request_kick(struct acq_client *client);
 void acq_request_work(struct work_struct *work);
 
 /* event.c */

@@ -35,8 +35,8 @@ static void device_release(struct device *dev)
 static bool geometry_ok(const struct acq_source *src, const struct acq_geometry *geo)
 {
 	return geo->channels >= 1 && geo->channels <= U8_MAX && geo->samples >= 1 &&
-	       geo->payload_max >= 1 && geo->payload_max <= ACQ_PAYLOAD_LIMIT &&
-	       geo->format < 32 && (src->formats & BIT(geo->format));
+	       geo->payload_max >= 1 && geo->payload_max <= ACQ_PAYLOAD_LIMIT && geo->format < 32 &&
+	       (src->formats & BIT(geo->format));
 }
 
 /* A new buffer for batches, as @geo needs it. Context: adev->lock, or not registered. */
@@ -83,8 +83,10 @@ static int device_change(struct acq_device *adev,
 	struct acq_geometry geo = adev->src.geo;
 	int ret;
 
+	if (!ops->setup)
+		return 0; /* nothing can be set: what is in force is granted */
 	ret = change(&geo, arg);
-	if (!ret && ops->setup)
+	if (!ret)
 		ret = ops->setup(adev->src.priv, &geo);
 	if (ret)
 		return ret;
@@ -95,8 +97,7 @@ static int device_change(struct acq_device *adev,
 	if (ret) {
 		/* The source has the new geometry, the device the old: go back. */
 		geo = adev->src.geo;
-		if (ops->setup)
-			ops->setup(adev->src.priv, &geo);
+		ops->setup(adev->src.priv, &geo);
 		return ret;
 	}
 	adev->src.geo = geo;
@@ -109,6 +110,8 @@ static int device_change(struct acq_device *adev,
  * @change: see acq_setup()
  * @arg: see acq_setup()
  * @granted: gets the geometry that is in force
+ *
+ * Return: as acq_setup().
  */
 int acq_device_setup(struct acq_device *adev, int (*change)(struct acq_geometry *geo, void *arg),
 		     void *arg, struct acq_geometry *granted)
@@ -129,8 +132,8 @@ int acq_device_setup(struct acq_device *adev, int (*change)(struct acq_geometry 
 	return ret;
 }
 
-int acq_setup(struct acq_device *adev,
-	      int (*change)(struct acq_geometry *geo, void *arg), void *arg)
+int acq_setup(struct acq_device *adev, int (*change)(struct acq_geometry *geo, void *arg),
+	      void *arg)
 {
 	struct acq_geometry granted;
 
@@ -145,7 +148,6 @@ static int device_start(struct acq_device *adev)
 	int ret;
 
 	adev->batch.count = 0;
-	adev->batch.mark = 0;
 	WRITE_ONCE(adev->running, true);
 	ret = adev->src.ops->start(adev->src.priv);
 	if (ret) {
@@ -255,6 +257,8 @@ void acq_batch_commit(struct acq_batch *batch, u32 frames, u32 bytes, u16 flags)
 	const struct acq_geometry *geo = &adev->src.geo;
 	u32 stride = adev->stride, end = batch->count + frames;
 
+	if (!frames)
+		return;
 	flags |= batch->mark;
 	batch->mark = 0;
 	for (; batch->count < end; batch->count++) {

@@ -19,7 +19,7 @@ static void event_signal_fd(struct acq_client *client)
 }
 
 /**
- * acq_event_notify() - the predicate is true after a batch, or streaming ended
+ * acq_event_notify() - there is something to look at: frames, or an end
  * @client: of an open file
  *
  * Context: the bottom half, the latency timer, STOP, unplug; client->lock not
@@ -27,17 +27,19 @@ static void event_signal_fd(struct acq_client *client)
  */
 void acq_event_notify(struct acq_client *client)
 {
-	bool gone = READ_ONCE(client->ring.state) & ACQ_RING_GONE;
+	u32 state = acq_ring_state(&client->ring);
 	__poll_t events = EPOLLIN | EPOLLRDNORM;
 
-	if (gone)
+	if (state & ACQ_RING_GONE)
 		events |= EPOLLHUP | EPOLLERR;
+	if (state & ACQ_RING_BROKEN)
+		events |= EPOLLERR;
 	/* Barrier C of ring.c: nobody waiting costs nothing. */
 	if (wq_has_sleeper(&client->wq))
 		wake_up_interruptible_poll(&client->wq, events);
 	if (READ_ONCE(client->eventfd))
 		event_signal_fd(client);
-	kill_fasync(&client->fasync, SIGIO, gone ? POLL_HUP : POLL_IN);
+	kill_fasync(&client->fasync, SIGIO, state & ACQ_RING_GONE ? POLL_HUP : POLL_IN);
 }
 
 /**
@@ -54,6 +56,7 @@ void acq_event_notify(struct acq_client *client)
 int acq_event_set_fd(struct acq_client *client, int fd)
 {
 	struct eventfd_ctx *ctx = NULL;
+	bool tell;
 
 	if (fd != -1) {
 		ctx = eventfd_ctx_fdget(fd);
@@ -63,11 +66,12 @@ int acq_event_set_fd(struct acq_client *client, int fd)
 
 	spin_lock_bh(&client->lock);
 	swap(ctx, client->eventfd);
+	tell = fd != -1 && acq_client_pollable(client);
 	spin_unlock_bh(&client->lock);
 	if (ctx)
 		eventfd_ctx_put(ctx);
 
-	if (fd != -1 && acq_client_pollable(client))
+	if (tell)
 		event_signal_fd(client);
 	return 0;
 }

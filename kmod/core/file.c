@@ -39,6 +39,7 @@ static __poll_t acq_poll_events(struct acq_client *client)
 {
 	__poll_t events = 0;
 
+	lockdep_assert_held(&client->lock);
 	if (acq_ring_state(&client->ring) & ACQ_RING_GONE) {
 		events = EPOLLHUP | EPOLLERR;
 		if (acq_ring_count(&client->ring))
@@ -54,17 +55,19 @@ static __poll_t acq_poll_events(struct acq_client *client)
 static __poll_t acq_poll(struct file *file, poll_table *wait)
 {
 	struct acq_client *client = file->private_data;
-	__poll_t wanted = poll_requested_events(wait);
+	__poll_t events = poll_requested_events(wait);
 	int ret = 0;
 
-	if ((wanted & (EPOLLIN | EPOLLRDNORM)) && READ_ONCE(client->state) == ACQ_CLIENT_IDLE)
-		ret = acq_client_attach(client, ACQ_ATTACH_FIRST);
+	if ((events & (EPOLLIN | EPOLLRDNORM)) && READ_ONCE(client->state) == ACQ_CLIENT_IDLE)
+		ret = acq_client_attach(client, false);
 	poll_wait(file, &client->wq, wait);
 	acq_poll_barrier();
-	/* An interrupted attach is the poll's own signal: it will end by itself. */
-	if (ret && ret != -ENODEV && ret != -ERESTARTSYS)
+	if (ret && ret != -ENODEV)
 		return EPOLLERR;
-	return acq_poll_events(client);
+	spin_lock_bh(&client->lock);
+	events = acq_poll_events(client);
+	spin_unlock_bh(&client->lock);
+	return events;
 }
 
 static int acq_fasync(int fd, struct file *file, int on)
@@ -136,6 +139,8 @@ static int client_map_ring(struct acq_client *client, struct vm_area_struct *vma
 	/* Only make a ring here: one that is there may be in use. */
 	if (!client->ring.base)
 		ret = acq_client_prepare(client);
+	else if (client->ring.fifo.esize != client->adev->stride)
+		ret = -EBUSY; /* left by STOP, before a setup: START or CONFIGURE first */
 	if (ret)
 		return ret;
 	if (vma_is_consumer(vma) && !acq_ring_map_begin(&client->ring))

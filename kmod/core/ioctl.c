@@ -29,8 +29,7 @@ static u32 info_flags(struct acq_client *client)
 	       (client->state == ACQ_CLIENT_ATTACHED && !adev->dead ? ACQ_INFO_ATTACHED : 0) |
 	       (client->state == ACQ_CLIENT_STOPPED ? ACQ_INFO_STOPPED : 0) |
 	       (acq_ring_mapped(&client->ring) ? ACQ_INFO_MAPPED : 0) |
-	       (client->ring.buffer ? ACQ_INFO_SHARED : 0) |
-	       (adev->dead ? ACQ_INFO_GONE : 0);
+	       (client->ring.buffer ? ACQ_INFO_SHARED : 0) | (adev->dead ? ACQ_INFO_GONE : 0);
 }
 
 static void info_device(struct acq_device *adev, struct acq_info *info)
@@ -132,7 +131,8 @@ static int client_configure(struct acq_client *client, struct acq_config *config
 
 	if (config->ring_frames) {
 		client->ring_frames = frames;
-		if (client->ring.base && acq_ring_size(&client->ring) != frames)
+		if (client->ring.base &&
+		    (acq_ring_size(&client->ring) != frames || client->ring.fifo.esize != stride))
 			acq_client_drop_ring(client);
 	}
 	WRITE_ONCE(client->watermark, min(watermark ?: client->watermark, frames));
@@ -203,7 +203,7 @@ static int ioctl_start(struct file *file, union ioctl_arg *arg)
 
 	if (ret)
 		return ret;
-	ret = acq_client_attach(client, ACQ_ATTACH_AGAIN);
+	ret = acq_client_attach(client, true);
 	acq_client_unlock(client);
 	return ret;
 }
@@ -251,15 +251,10 @@ static int client_share(struct acq_client *client, struct acq_buffer *buffer)
 	ret = client_ring_idle(client);
 	if (!ret && client->ring.buffer)
 		ret = -EBUSY;
-	/* The stride must stand still as long as the buffer is shared. */
-	if (!ret && !acq_geometry_get(adev))
-		ret = -EBUSY;
-	if (!ret) {
-		acq_client_drop_ring(client);
-		ret = acq_ring_share(&client->ring, buffer, adev->stride);
-		if (ret)
-			acq_geometry_put(adev);
-	}
+	if (!ret && (size_t)buffer->npages * PAGE_SIZE / 2 < adev->stride)
+		ret = -EINVAL;
+	if (!ret)
+		ret = acq_client_share(client, buffer);
 	mutex_unlock(&client->map_lock);
 	mutex_unlock(&adev->lock);
 	return ret;
@@ -341,16 +336,16 @@ struct ioctl_command {
 };
 
 /* @last: the last member of the struct's first version. */
-#define COMMAND(_nr, _func, _type, _last)				\
-	[_IOC_NR(_nr)] = {						\
-		.size = sizeof(_type),					\
-		.least = offsetofend(_type, _last),			\
-		.func = _func,						\
+#define COMMAND(_nr, _func, _type, _last) \
+	[_IOC_NR(_nr)] = { \
+		.size = sizeof(_type), \
+		.least = offsetofend(_type, _last), \
+		.func = _func, \
 	}
 /* Without a size: takes no argument. */
-#define COMMAND_BARE(_nr, _func)					\
-	[_IOC_NR(_nr)] = {						\
-		.func = _func,						\
+#define COMMAND_BARE(_nr, _func) \
+	[_IOC_NR(_nr)] = { \
+		.func = _func, \
 	}
 
 static const struct ioctl_command ioctl_commands[] = {
@@ -388,8 +383,11 @@ static const struct ioctl_command *ioctl_find(unsigned int cmd)
 
 static long ioctl_fionread(struct acq_client *client, int __user *user)
 {
-	u64 bytes = (u64)acq_ring_count(&client->ring) * client->ring.fifo.esize;
+	u64 bytes;
 
+	spin_lock_bh(&client->lock);
+	bytes = (u64)acq_ring_count(&client->ring) * client->ring.fifo.esize;
+	spin_unlock_bh(&client->lock);
 	return put_user((int)min_t(u64, bytes, INT_MAX), user);
 }
 

@@ -18,7 +18,7 @@
 
 #include "core.h"
 
-static const char * const bottom_half_names[] = {
+static const char *const bottom_half_names[] = {
 	[ACQ_BOTTOM_HALF_THREAD] = "thread",
 	[ACQ_BOTTOM_HALF_WORKQUEUE] = "workqueue",
 	[ACQ_BOTTOM_HALF_TASKLET] = "tasklet",
@@ -154,7 +154,8 @@ int acq_irq_request(struct acq_device *adev)
 	if (!(flags & IRQF_SHARED))
 		flags |= IRQF_NO_THREAD;
 	adev->timestamp = IS_ENABLED(CONFIG_PREEMPT_RT) && (flags & IRQF_SHARED) ?
-			  ACQ_TIMESTAMP_THREAD : ACQ_TIMESTAMP_HARDIRQ;
+				  ACQ_TIMESTAMP_THREAD :
+				  ACQ_TIMESTAMP_HARDIRQ;
 
 	INIT_WORK(&adev->work, irq_work);
 	tasklet_setup(&adev->tasklet, irq_tasklet);

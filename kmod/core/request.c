@@ -33,11 +33,13 @@
  * struct acq_request - a place in the queue
  * @node: in client->requests (client->lock)
  * @fits: frames it has room for
+ * @ended: STOP or unplug came while it waited (client->lock)
  * @task: who is blocked; NULL: it is in a struct acq_aio
  */
 struct acq_request {
 	struct list_head node;
 	u32 fits;
+	bool ended;
 	struct task_struct *task;
 };
 
@@ -71,17 +73,28 @@ static int request_end(const struct acq_ring *ring)
 	return state & ACQ_RING_STOPPED ? 0 : -EAGAIN;
 }
 
+/* Has it reason to look at the ring? Context: client->lock, or client->consumer. */
+static bool request_ready(struct acq_client *client, const struct acq_request *req)
+{
+	return READ_ONCE(req->ended) || acq_client_ready(client, req->fits);
+}
+
 /*
- * Take frames, as many as fit and are there.
+ * Take frames, as many as fit and are there; @req: for a request that waited.
  *
- * Context: process, client->consumer held.
+ * Context: process, client->consumer held; counted as a reader, so not mapped.
  * Return: bytes; 0: stopped; -EAGAIN: not ready; -EFAULT, -EINVAL, -EIO, -ENODEV.
  */
-static ssize_t request_take(struct acq_client *client, struct iov_iter *to)
+static ssize_t request_take(struct acq_client *client, struct iov_iter *to,
+			    const struct acq_request *req)
 {
 	struct acq_ring *ring = &client->ring;
 	int nothing = request_end(ring);
 	u32 stride, count, fits;
+
+	/* A STOP that a START has overtaken still ends what waited. */
+	if (req && READ_ONCE(req->ended) && nothing == -EAGAIN)
+		nothing = 0;
 
 	if (!acq_ring_exists(ring))
 		return nothing;
@@ -92,7 +105,7 @@ static ssize_t request_take(struct acq_client *client, struct iov_iter *to)
 	fits = min_t(size_t, iov_iter_count(to) / stride, U32_MAX);
 	if (!fits)
 		return -EINVAL;
-	if (!acq_client_ready(client, fits))
+	if (req ? !request_ready(client, req) : !acq_client_ready(client, fits))
 		return -EAGAIN;
 	count = acq_ring_count(ring);
 	if (!count)
@@ -102,22 +115,14 @@ static ssize_t request_take(struct acq_client *client, struct iov_iter *to)
 	return count ? (ssize_t)count * stride : -EFAULT;
 }
 
-/* Read what is there, without waiting for frames. May attach. */
+/* Read what is there, without waiting for frames. */
 static ssize_t request_now(struct acq_client *client, struct iov_iter *to, bool nowait)
 {
 	ssize_t ret = acq_client_lock(client, nowait);
 
 	if (ret)
 		return ret;
-	if (READ_ONCE(client->state) == ACQ_CLIENT_IDLE) {
-		if (iov_iter_count(to) < READ_ONCE(client->adev->stride))
-			ret = -EINVAL;
-		else
-			ret = acq_client_attach(client, nowait ? ACQ_ATTACH_NOWAIT :
-						ACQ_ATTACH_FIRST);
-	}
-	if (!ret)
-		ret = list_empty(&client->requests) ? request_take(client, to) : -EAGAIN;
+	ret = list_empty(&client->requests) ? request_take(client, to, NULL) : -EAGAIN;
 	acq_client_unlock(client);
 	return ret;
 }
@@ -127,19 +132,38 @@ static ssize_t request_now(struct acq_client *client, struct iov_iter *to, bool 
  * @client: any state
  *
  * Context: any but hard interrupts; client->lock held.
+ * Return: whether it had.
  */
-void acq_request_kick(struct acq_client *client)
+bool acq_request_kick(struct acq_client *client)
 {
 	struct acq_request *head;
 
 	lockdep_assert_held(&client->lock);
 	head = list_first_entry_or_null(&client->requests, struct acq_request, node);
-	if (!head || !acq_client_ready(client, head->fits))
-		return;
+	if (!head || !request_ready(client, head))
+		return false;
 	if (head->task)
 		wake_up_process(head->task);
 	else
 		queue_work(system_unbound_wq, &client->work);
+	return true;
+}
+
+/**
+ * acq_request_end() - STOP or unplug: what waits is to end
+ * @client: any state
+ *
+ * Each takes what remains, in order, or nothing.
+ *
+ * Context: client->lock held.
+ */
+void acq_request_end(struct acq_client *client)
+{
+	struct acq_request *req;
+
+	lockdep_assert_held(&client->lock);
+	list_for_each_entry(req, &client->requests, node)
+		WRITE_ONCE(req->ended, true);
 }
 
 static void request_enqueue(struct acq_client *client, struct acq_request *req)
@@ -176,8 +200,7 @@ static bool request_is_next(struct acq_client *client, struct acq_request *req)
 	bool next;
 
 	spin_lock_bh(&client->lock);
-	next = list_is_first(&req->node, &client->requests) &&
-	       acq_client_ready(client, req->fits);
+	next = list_is_first(&req->node, &client->requests) && request_ready(client, req);
 	spin_unlock_bh(&client->lock);
 	return next;
 }
@@ -220,7 +243,7 @@ static ssize_t request_wait(struct acq_client *client, struct iov_iter *to)
 		if (ret)
 			break;
 		/* FLUSH may have been quicker: then sleep on. */
-		ret = request_take(client, to);
+		ret = request_take(client, to, &req);
 		if (ret != -EAGAIN)
 			request_dequeue(client, &req, false);
 		acq_client_unlock(client);
@@ -269,6 +292,8 @@ static ssize_t aio_pin(struct acq_aio *aio, struct iov_iter *to, size_t bytes)
 {
 	size_t done = 0;
 
+	/* Empty segments in front are no pages; advance skips those that follow. */
+	iov_iter_advance(to, 0);
 	while (done < bytes) {
 		size_t want = min(bytes - done, iov_iter_single_seg_count(to));
 		size_t offset = offset_in_page(acq_iter_addr(to));
@@ -388,7 +413,7 @@ static void aio_complete(struct acq_aio *aio, ssize_t ret)
 {
 	acq_buffer_free(aio->buffer, aio_dirty_pages(aio, ret));
 	/* The file, and so the client, may go with the kiocb. */
-	atomic_dec(&aio->client->ring.mode);
+	acq_ring_read_end(&aio->client->ring);
 	aio->iocb->ki_complete(aio->iocb, ret);
 	kvfree(aio);
 }
@@ -421,7 +446,7 @@ static struct acq_aio *aio_find_ready(struct acq_client *client)
 
 	spin_lock_bh(&client->lock);
 	head = list_first_entry_or_null(&client->requests, struct acq_request, node);
-	if (head && (head->task || !acq_client_ready(client, head->fits)))
+	if (head && (head->task || !request_ready(client, head)))
 		head = NULL;
 	spin_unlock_bh(&client->lock);
 	return head ? aio_of(head) : NULL;
@@ -437,7 +462,7 @@ static bool aio_serve(struct acq_client *client)
 		return false;
 	aio = aio_find_ready(client);
 	if (aio)
-		ret = request_take(client, &aio->iter);
+		ret = request_take(client, &aio->iter, &aio->req);
 	if (ret != -EAGAIN)
 		request_dequeue(client, &aio->req, false);
 	acq_client_unlock(client);
@@ -466,6 +491,16 @@ void acq_request_work(struct work_struct *work)
 		cond_resched();
 }
 
+/* Starting the hardware may sleep: a read that must not leaves it to poll. */
+static int request_attach(struct acq_client *client, const struct iov_iter *to, bool nowait)
+{
+	if (READ_ONCE(client->state) != ACQ_CLIENT_IDLE)
+		return 0;
+	if (iov_iter_count(to) < READ_ONCE(client->adev->stride))
+		return -EINVAL;
+	return nowait ? -EAGAIN : acq_client_attach(client, false);
+}
+
 /**
  * acq_request_read() - read_iter of an open file
  * @client: its client
@@ -484,8 +519,11 @@ ssize_t acq_request_read(struct acq_client *client, struct kiocb *iocb, struct i
 	ssize_t ret;
 
 	/* Read or mapped, never both. */
-	if (!atomic_inc_unless_negative(&client->ring.mode))
+	if (!acq_ring_read_begin(&client->ring))
 		return -EBUSY;
+	ret = request_attach(client, to, nowait);
+	if (ret)
+		goto end;
 	ret = request_now(client, to, nowait);
 	if (ret == -EAGAIN && !nowait) {
 		if (aio)
@@ -493,7 +531,8 @@ ssize_t acq_request_read(struct acq_client *client, struct kiocb *iocb, struct i
 		else if (!(iocb->ki_filp->f_flags & O_NONBLOCK))
 			ret = request_wait(client, to);
 	}
+end:
 	if (ret != -EIOCBQUEUED)
-		atomic_dec(&client->ring.mode);
+		acq_ring_read_end(&client->ring);
 	return ret;
 }

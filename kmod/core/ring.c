@@ -36,8 +36,6 @@
  */
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/overflow.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -55,6 +53,8 @@ MODULE_PARM_DESC(ring_max_kib, "most KiB of frames in one client's ring (default
  * acq_ring_bytes_max() - the most bytes of frames in a ring
  *
  * Countable in an unsigned int, because that is what kfifo does.
+ *
+ * Return: bytes.
  */
 u64 acq_ring_bytes_max(void)
 {
@@ -151,8 +151,8 @@ static int ring_make(struct acq_ring *ring, unsigned int frame_pages, u32 stride
 	int ret;
 
 	ring->npages = RING_CONTROL_PAGES + frame_pages;
-	ring->pages = kvcalloc(ring->npages, sizeof(*ring->pages),
-			       GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	ring->pages =
+		kvcalloc(ring->npages, sizeof(*ring->pages), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!ring->pages)
 		return -ENOMEM;
 	if (ring->buffer)
@@ -210,6 +210,8 @@ int acq_ring_share(struct acq_ring *ring, struct acq_buffer *buffer, u32 stride)
 /**
  * acq_ring_exists() - has the ring storage?
  * @ring: any
+ *
+ * Return: whether it has.
  */
 bool acq_ring_exists(struct acq_ring *ring)
 {
@@ -250,6 +252,27 @@ int acq_ring_map(struct acq_ring *ring, struct vm_area_struct *vma)
 	if (vma->vm_pgoff >= pages || vma_pages(vma) > pages - vma->vm_pgoff)
 		return -EINVAL;
 	return remap_vmalloc_range(vma, ring->base, vma->vm_pgoff);
+}
+
+/**
+ * acq_ring_read_begin() - a reader is at work, or pended
+ * @ring: any
+ *
+ * Return: false while the consumer page is mapped: read or mapped, never both.
+ */
+bool acq_ring_read_begin(struct acq_ring *ring)
+{
+	return atomic_inc_unless_negative(&ring->mode);
+}
+
+/**
+ * acq_ring_read_end() - undo acq_ring_read_begin()
+ * @ring: any
+ */
+void acq_ring_read_end(struct acq_ring *ring)
+{
+	/* Release: who maps the consumer page sees where we stopped. */
+	atomic_fetch_dec_release(&ring->mode);
 }
 
 /**
@@ -311,6 +334,7 @@ void acq_ring_set(struct acq_ring *ring, u32 clear, u32 set)
  * @ring: may be without storage
  *
  * Context: any.
+ * Return: a combination of them.
  */
 u32 acq_ring_state(const struct acq_ring *ring)
 {
@@ -362,6 +386,8 @@ u32 acq_ring_put(struct acq_ring *ring, const void *frames, u32 count)
  * acq_ring_frame() - a frame's place
  * @ring: with storage
  * @pos: its position
+ *
+ * Return: where it lies, or is to lie.
  */
 struct acq_frame *acq_ring_frame(struct acq_ring *ring, u32 pos)
 {
@@ -387,7 +413,8 @@ void acq_ring_publish(struct acq_ring *ring)
  * With a consumer page full of nonsense: frames since the last position that made
  * sense.
  *
- * Context: any.
+ * Context: client->lock held; or client->consumer, counted as a reader.
+ * Return: how many.
  */
 u32 acq_ring_count(struct acq_ring *ring)
 {
@@ -405,7 +432,8 @@ u32 acq_ring_count(struct acq_ring *ring)
  * acq_ring_broken() - is the consumer's position nonsense?
  * @ring: may be without storage
  *
- * Context: any. A hint: acq_ring_sync() decides.
+ * Context: as acq_ring_count(). A hint: acq_ring_sync() decides.
+ * Return: whether it is.
  */
 bool acq_ring_broken(struct acq_ring *ring)
 {
@@ -458,18 +486,14 @@ u32 acq_ring_take(struct acq_ring *ring, struct iov_iter *to, u32 frames)
  * @ring: may be without storage
  *
  * Context: client->consumer and client->lock held.
- * Return: how many frames that were.
  */
-u32 acq_ring_flush(struct acq_ring *ring)
+void acq_ring_flush(struct acq_ring *ring)
 {
-	u32 count = acq_ring_count(ring);
-
 	if (!ring->base)
-		return 0;
+		return;
 	WRITE_ONCE(ring->out, ring->in);
 	WRITE_ONCE(ring->shared_out->out, ring->in);
 	acq_ring_set(ring, ACQ_RING_BROKEN, 0);
-	return count;
 }
 
 /**

@@ -13,20 +13,19 @@ static struct acq_device *to_acq(struct device *dev)
 }
 
 /* Values that a setup may be changing are read under the device's mutex. */
-#define ACQ_ATTR(_name, _fmt, _value)						\
-static ssize_t _name##_show(struct device *dev, struct device_attribute *attr,	\
-			    char *buf)						\
-{										\
-	struct acq_device *adev = to_acq(dev);					\
-	ssize_t ret;								\
-										\
-	if (mutex_lock_interruptible(&adev->lock))				\
-		return -EINTR;							\
-	ret = sysfs_emit(buf, _fmt "\n", _value);				\
-	mutex_unlock(&adev->lock);						\
-	return ret;								\
-}										\
-static DEVICE_ATTR_RO(_name)
+#define ACQ_ATTR(_name, _fmt, _value) \
+	static ssize_t _name##_show(struct device *dev, struct device_attribute *attr, char *buf) \
+	{ \
+		struct acq_device *adev = to_acq(dev); \
+		ssize_t ret; \
+\
+		if (mutex_lock_interruptible(&adev->lock)) \
+			return -EINTR; \
+		ret = sysfs_emit(buf, _fmt "\n", _value); \
+		mutex_unlock(&adev->lock); \
+		return ret; \
+	} \
+	static DEVICE_ATTR_RO(_name)
 
 ACQ_ATTR(source, "%s", adev->source);
 ACQ_ATTR(state, "%s", adev->nattached ? "streaming" : "idle");

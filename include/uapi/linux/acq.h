@@ -27,8 +27,9 @@
  * ACQ_FRAME_HW_OVERRUN, and acq_stats.hw_lost counts it.
  *
  * Readiness. Read, poll, the eventfd and SIGIO share one predicate: at least
- * @watermark frames are in the ring, or @latency_us have passed since the oldest
- * one arrived, or streaming has ended (stopped, or the device is gone).
+ * @watermark frames are in the ring; or the oldest one has been there for
+ * @latency_us (less, if others left the ring meanwhile); or streaming has ended
+ * (stopped, or the device is gone).
  *
  * read() gives whole frames only, as many as fit and are there. It waits for
  * the smaller of the watermark and what fits. A buffer smaller than a frame is
@@ -275,7 +276,8 @@ struct acq_info {
  * @lost: frames lost because this client's ring was full
  * @flushed: frames thrown away by ACQ_IOC_FLUSH (and by a START after the
  *	geometry changed)
- * @wakeups: times this client was told that frames are there
+ * @wakeups: times a request, poll, the eventfd or SIGIO was told of this client's
+ *	frames, once a batch at most
  * @pended: requests that had to wait: blocked reads and Linux AIO
  * @cancelled: of these, the ones that ended without data before their time
  * @device_frames: frames the device produced since it was registered
@@ -311,7 +313,7 @@ struct acq_stats {
  *	was granted comes back. EBUSY while attached or mapped or shared
  * @watermark: 0: as it is; frames that make the client ready, at most
  *	@ring_frames
- * @latency_us: ready also this long after the oldest frame came; 0: never
+ * @latency_us: ready also at most this long after the oldest frame came; 0: never
  *
  * All three come back as they are then. A watermark that no longer fits because
  * only @ring_frames was given shrinks with it.
