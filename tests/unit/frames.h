@@ -11,11 +11,19 @@
 
 #define FRAME_ROOM 4096
 
-/* One frame in memory of its own, aligned; the payload is 0. */
-static inline struct acq_frame *new_frame(uint64_t seq, int format,
-					  int channels, uint32_t bytes)
+static inline void *zeroed(size_t bytes)
 {
-	struct acq_frame *frame = calloc(1, FRAME_ROOM);
+	void *mem = calloc(1, bytes);
+
+	if (!mem)
+		abort();
+	return mem;
+}
+
+/* One frame in memory of its own, aligned; the payload is 0. */
+static inline struct acq_frame *new_frame(uint64_t seq, int format, int channels, uint32_t bytes)
+{
+	struct acq_frame *frame = zeroed(FRAME_ROOM);
 
 	frame->seq = seq;
 	frame->timestamp_ns = 1000000000 + seq * 1000000;
@@ -40,23 +48,23 @@ static inline void fill_counter(struct acq_frame *frame)
 	}
 }
 
+#define CAPTURE_STRIDE 48
+
 /* A capture of n counter frames from seq on. The caller frees it. */
 static inline char *new_capture(uint64_t seq, unsigned int n, size_t *bytes)
 {
-	struct acq_frame *frame;
-	char *capture = NULL;
+	char *capture = zeroed((size_t)n * CAPTURE_STRIDE);
 	unsigned int i;
 
-	*bytes = 0;
 	for (i = 0; i < n; i++) {
-		frame = new_frame(seq + i, ACQ_FORMAT_S16, 2, 16);
+		struct acq_frame *frame = new_frame(seq + i, ACQ_FORMAT_S16, 2, 16);
+
 		frame->flags = i ? 0 : ACQ_FRAME_START;
 		fill_counter(frame);
-		capture = realloc(capture, *bytes + frame->stride);
-		memcpy(capture + *bytes, frame, frame->stride);
-		*bytes += frame->stride;
+		memcpy(capture + (size_t)i * CAPTURE_STRIDE, frame, CAPTURE_STRIDE);
 		free(frame);
 	}
+	*bytes = (size_t)n * CAPTURE_STRIDE;
 	return capture;
 }
 

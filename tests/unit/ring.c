@@ -18,17 +18,16 @@ static struct acq_consumer consumer;
 static struct acq_producer producer;
 static unsigned char frames[RING * STRIDE];
 
-/* A mapped handle whose positions begin at @at. Its fd never has anything. */
+/* A mapped handle whose positions begin at @at. Any system call on its fd fails. */
 static struct acq *mapped(uint32_t at)
 {
-	struct acq *acq = calloc(1, sizeof(*acq));
+	struct acq *acq = zeroed(sizeof(*acq));
 
-	acq->fd = -1;
+	acq->fd = 1 << 20;
 	consumer.out = at;
-	producer = (struct acq_producer){ .in = at,
-					  .state = ACQ_RING_ATTACHED,
-					  .frames = RING,
-					  .stride = STRIDE };
+	producer = (struct acq_producer){
+		.in = at, .state = ACQ_RING_ATTACHED, .frames = RING, .stride = STRIDE
+	};
 	acq->ring.consumer = &consumer;
 	acq->ring.producer = &producer;
 	acq->ring.frames = frames;
@@ -54,13 +53,17 @@ START_TEST(not_mapped)
 }
 END_TEST
 
-/* fd is -1: a system call would fail, so there was none. */
+/* A system call would have said EBADF, so there was none. */
 START_TEST(empty_without_waiting)
 {
 	struct acq *acq = mapped(0);
 	const struct acq_frame *frame;
 
 	ck_assert_int_eq(acq_ring_next(acq, &frame, 0), -ETIMEDOUT);
+	ck_assert_int_eq(acq_ring_next(acq, &frame, 1), -EBADF);
+	ck_assert_int_eq(acq_ring_next(acq, &frame, -1), -EBADF);
+	producer.state = 0;
+	ck_assert_int_eq(acq_ring_next(acq, &frame, 0), -EBADF);
 	free(acq);
 }
 END_TEST
@@ -155,6 +158,18 @@ START_TEST(open_what_is_no_device)
 }
 END_TEST
 
-RUN_SUITE("ring", not_mapped, empty_without_waiting, pieces_up_to_the_wrap,
-	  release_in_parts, asked_again_gives_the_same_and_more,
-	  nonsense_is_stale, open_what_is_no_device)
+int main(void)
+{
+	const struct TTest *tests[] = {
+		not_mapped,
+		empty_without_waiting,
+		pieces_up_to_the_wrap,
+		release_in_parts,
+		asked_again_gives_the_same_and_more,
+		nonsense_is_stale,
+		open_what_is_no_device,
+		NULL,
+	};
+
+	return run_suite("ring", tests);
+}

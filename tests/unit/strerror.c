@@ -46,4 +46,14 @@ START_TEST(never_null_and_one_line)
 }
 END_TEST
 
-RUN_SUITE("strerror", cures, either_sign, never_null_and_one_line)
+int main(void)
+{
+	const struct TTest *tests[] = {
+		cures,
+		either_sign,
+		never_null_and_one_line,
+		NULL,
+	};
+
+	return run_suite("strerror", tests);
+}

@@ -97,6 +97,17 @@ START_TEST(overruns_do_not_count_as_lost)
 }
 END_TEST
 
-RUN_SUITE("track", gapless, gaps_are_counted, start_begins_anew,
-	  first_frame_without_start, contradictions,
-	  overruns_do_not_count_as_lost)
+int main(void)
+{
+	const struct TTest *tests[] = {
+		gapless,
+		gaps_are_counted,
+		start_begins_anew,
+		first_frame_without_start,
+		contradictions,
+		overruns_do_not_count_as_lost,
+		NULL,
+	};
+
+	return run_suite("track", tests);
+}

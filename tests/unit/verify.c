@@ -5,9 +5,8 @@
 #include "frames.h"
 #include "suite.h"
 
-static const int formats[] = { ACQ_FORMAT_U8,  ACQ_FORMAT_S8,  ACQ_FORMAT_U16,
-			       ACQ_FORMAT_S16, ACQ_FORMAT_U32, ACQ_FORMAT_S32,
-			       ACQ_FORMAT_EVENT };
+static const int formats[] = { ACQ_FORMAT_U8,  ACQ_FORMAT_S8,  ACQ_FORMAT_U16,	ACQ_FORMAT_S16,
+			       ACQ_FORMAT_U32, ACQ_FORMAT_S32, ACQ_FORMAT_EVENT };
 
 #define FORMATS (sizeof(formats) / sizeof(*formats))
 
@@ -55,8 +54,8 @@ START_TEST(any_flipped_bit)
 			frame->data[bit / 8] ^= 1 << bit % 8;
 			ck_assert_int_eq(acq_verify_frame(frame, &at), -EBADMSG);
 			ck_assert_uint_eq(at, bit / 8 < 36 ?
-				bit / 8 / acq_format_width(formats[i]) :
-				acq_frame_values(frame));
+						      bit / 8 / acq_format_width(formats[i]) :
+						      acq_frame_values(frame));
 			frame->data[bit / 8] ^= 1 << bit % 8;
 		}
 		ck_assert_int_eq(acq_verify_frame(frame, &at), 0);
@@ -77,5 +76,11 @@ START_TEST(nothing_to_verify_is_damage)
 }
 END_TEST
 
-RUN_SUITE("verify", sound_frames, the_pattern, any_flipped_bit,
-	  nothing_to_verify_is_damage)
+int main(void)
+{
+	const struct TTest *tests[] = {
+		sound_frames, the_pattern, any_flipped_bit, nothing_to_verify_is_damage, NULL,
+	};
+
+	return run_suite("verify", tests);
+}

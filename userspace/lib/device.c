@@ -23,8 +23,7 @@ static int open_node(const char *name, int flags)
 
 	if (!name)
 		name = "acq";
-	len = snprintf(path, sizeof(path), "%s%s",
-		       strchr(name, '/') ? "" : "/dev/", name);
+	len = snprintf(path, sizeof(path), "%s%s", strchr(name, '/') ? "" : "/dev/", name);
 	if (len < 0 || (size_t)len >= sizeof(path))
 		return -ENAMETOOLONG;
 	fd = open(path, flags | O_CLOEXEC | O_NOCTTY);

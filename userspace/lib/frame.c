@@ -10,8 +10,7 @@
 static bool sound(const struct acq_frame *frame)
 {
 	return frame->stride >= sizeof(*frame) && frame->stride % 8 == 0 &&
-	       frame->stride <= STRIDE_MAX &&
-	       frame->bytes <= frame->stride - sizeof(*frame) &&
+	       frame->stride <= STRIDE_MAX && frame->bytes <= frame->stride - sizeof(*frame) &&
 	       frame->format && frame->channels;
 }
 

@@ -95,8 +95,7 @@ static void free_slot(struct acq *acq, struct request *req)
 	pthread_mutex_unlock(&acq->lock);
 }
 
-int acq_submit(struct acq *acq, void *buf, size_t bytes, void *user,
-	       uint64_t *id)
+int acq_submit(struct acq *acq, void *buf, size_t bytes, void *user, uint64_t *id)
 {
 	struct acq_requests *reqs;
 	struct request *req;
@@ -129,23 +128,20 @@ int acq_submit(struct acq *acq, void *buf, size_t bytes, void *user,
 }
 
 /* Until the deadline or a signal; short waits, rounded up. */
-static int get_events(aio_context_t ctx, struct io_event *events, long max,
-		      int timeout_ms)
+static int get_events(aio_context_t ctx, struct io_event *events, long max, int timeout_ms)
 {
 	struct __kernel_old_timespec ts = {
 		.tv_sec = timeout_ms / 1000,
 		.tv_nsec = timeout_ms % 1000 * 1000000L,
 	};
-	long got = syscall(SYS_io_getevents, ctx, 1L, max, events,
-			   timeout_ms < 0 ? NULL : &ts);
+	long got = syscall(SYS_io_getevents, ctx, 1L, max, events, timeout_ms < 0 ? NULL : &ts);
 
 	if (got < 0)
 		return -errno;
 	return got ?: -ETIMEDOUT;
 }
 
-static void hand_out(struct request *req, const struct io_event *event,
-		     struct acq_completion *done)
+static void hand_out(struct request *req, const struct io_event *event, struct acq_completion *done)
 {
 	*done = (struct acq_completion){
 		.id = req->id,
@@ -156,8 +152,7 @@ static void hand_out(struct request *req, const struct io_event *event,
 	req->taken = false;
 }
 
-int acq_wait(struct acq *acq, struct acq_completion *done, unsigned int max,
-	     int timeout_ms)
+int acq_wait(struct acq *acq, struct acq_completion *done, unsigned int max, int timeout_ms)
 {
 	struct io_event events[WAIT_MAX];
 	struct acq_requests *reqs;
@@ -168,8 +163,7 @@ int acq_wait(struct acq *acq, struct acq_completion *done, unsigned int max,
 	reqs = get_requests(acq, &err);
 	if (!reqs)
 		return err;
-	got = get_events(reqs->ctx, events, max < WAIT_MAX ? max : WAIT_MAX,
-			 timeout_ms);
+	got = get_events(reqs->ctx, events, max < WAIT_MAX ? max : WAIT_MAX, timeout_ms);
 	pthread_mutex_lock(&acq->lock);
 	for (i = 0; i < got; i++)
 		hand_out(slot_of(reqs, events[i].data), &events[i], &done[i]);

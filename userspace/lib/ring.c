@@ -46,8 +46,7 @@ static int adopt_geometry(struct acq_ring *ring, const void *frames)
 	ring->frames = frames;
 	if (frames)
 		return 0;
-	if (offset < 2 * page_size() ||
-	    offset - page_size() + bytes > ring->producer_bytes)
+	if (offset < 2 * page_size() || offset - page_size() + bytes > ring->producer_bytes)
 		return -EPROTO;
 	ring->frames = (const unsigned char *)producer + offset - page_size();
 	return 0;
@@ -75,8 +74,7 @@ static int map(struct acq *acq, const void *frames)
 	if (err)
 		goto undo;
 	ring->producer_bytes = frames ? page : info.map_bytes;
-	ring->producer =
-		map_pages(acq->fd, ring->producer_bytes, PROT_READ, page);
+	ring->producer = map_pages(acq->fd, ring->producer_bytes, PROT_READ, page);
 	err = ring->producer ? adopt_geometry(ring, frames) : -errno;
 	if (err)
 		goto undo;
@@ -133,8 +131,7 @@ int acq_ring_unmap(struct acq *acq)
 
 static uint32_t there(const struct acq_ring *ring)
 {
-	return __atomic_load_n(&ring->producer->in, __ATOMIC_ACQUIRE) -
-	       ring->out;
+	return __atomic_load_n(&ring->producer->in, __ATOMIC_ACQUIRE) - ring->out;
 }
 
 static uint32_t state(const struct acq_ring *ring)
@@ -143,8 +140,7 @@ static uint32_t state(const struct acq_ring *ring)
 }
 
 /* One contiguous piece of what is there. */
-static int give(struct acq_ring *ring, uint32_t have,
-		const struct acq_frame **frames)
+static int give(struct acq_ring *ring, uint32_t have, const struct acq_frame **frames)
 {
 	uint32_t at = ring->out & (ring->count - 1);
 
@@ -162,6 +158,8 @@ static int why_over(struct acq *acq, int revents)
 {
 	uint32_t now = state(&acq->ring);
 
+	if (revents & POLLNVAL)
+		return -EBADF;
 	if (now & ACQ_RING_BROKEN)
 		return -ESTALE;
 	if (now & ACQ_RING_GONE || revents & POLLHUP)
@@ -188,8 +186,7 @@ static uint32_t wait_frames(struct acq *acq, int64_t deadline, int *err)
 	return have;
 }
 
-int acq_ring_next(struct acq *acq, const struct acq_frame **frames,
-		  int timeout_ms)
+int acq_ring_next(struct acq *acq, const struct acq_frame **frames, int timeout_ms)
 {
 	struct acq_ring *ring = &acq->ring;
 	int64_t deadline;

@@ -30,17 +30,16 @@ uint64_t acq_track_frame(struct acq_track *track, const struct acq_frame *frame)
 }
 
 /* The values of one width: the index of the first that is not first + i. */
-#define FIRST_WRONG(type)                                        \
-	static uint32_t first_wrong_##type(const void *data, uint32_t n, \
-					   uint64_t first)       \
-	{                                                        \
-		const type *value = data;                        \
-		uint32_t i;                                      \
-                                                                 \
-		for (i = 0; i < n; i++)                          \
-			if (value[i] != (type)(first + i))       \
-				break;                           \
-		return i;                                        \
+#define FIRST_WRONG(type) \
+	static uint32_t first_wrong_##type(const void *data, uint32_t n, uint64_t first) \
+	{ \
+		const type *value = data; \
+		uint32_t i; \
+\
+		for (i = 0; i < n; i++) \
+			if (value[i] != (type)(first + i)) \
+				break; \
+		return i; \
 	}
 
 FIRST_WRONG(uint8_t)

@@ -37,7 +37,10 @@ struct state {
 
 /* --- keys --- */
 
-enum group { INFO = 1, STATS = 2 };
+enum group {
+	INFO = 1,
+	STATS = 2
+};
 
 struct key {
 	const char *name;
@@ -46,9 +49,9 @@ struct key {
 	void (*show)(const struct state *st, char text[TEXT_MAX]);
 };
 
-#define NUMBER_KEY(key, expr)                                           \
-	static void show_##key(const struct state *st, char *text)      \
-	{                                                               \
+#define NUMBER_KEY(key, expr) \
+	static void show_##key(const struct state *st, char *text) \
+	{ \
 		snprintf(text, TEXT_MAX, "%" PRIu64, (uint64_t)(expr)); \
 	}
 
@@ -92,12 +95,11 @@ static void show_formats(const struct state *st, char *text)
 	*text = 0;
 	for (format = 0; format < 32; format++)
 		if (st->info.formats & 1U << format)
-			len += snprintf(text + len, TEXT_MAX - len, "%s%s",
-					len ? " " : "", format_name(format));
+			len += snprintf(text + len, TEXT_MAX - len, "%s%s", len ? " " : "",
+					format_name(format));
 }
 
-static void show_one_of(const char *const *names, size_t count,
-			unsigned int value, char *text)
+static void show_one_of(const char *const *names, size_t count, unsigned int value, char *text)
 {
 	if (value < count && names[value])
 		snprintf(text, TEXT_MAX, "%s", names[value]);
@@ -187,8 +189,7 @@ static void json_string(const char *text)
 	putchar('"');
 }
 
-static void json_member(const char *name, const char *text, bool quoted,
-			bool first)
+static void json_member(const char *name, const char *text, bool quoted, bool first)
 {
 	printf("%s", first ? "" : ", ");
 	json_string(name);
@@ -282,9 +283,8 @@ static void list_row(const struct state *st)
 {
 	const struct acq_info *info = &st->info;
 
-	printf("%-8.32s %-12.32s %8u %8u %8u %-6s %s\n", info->name,
-	       info->source, info->rate_hz, info->channels, info->samples,
-	       format_name(info->format),
+	printf("%-8.32s %-12.32s %8u %8u %8u %-6s %s\n", info->name, info->source, info->rate_hz,
+	       info->channels, info->samples, format_name(info->format),
 	       info->flags & ACQ_INFO_STREAMING ? "streaming" : "idle");
 }
 
@@ -298,8 +298,8 @@ static bool list_devices(struct dirent **names, int count, bool json)
 	if (json)
 		printf("[");
 	else
-		printf("%-8s %-12s %8s %8s %8s %-6s %s\n", "NAME", "SOURCE",
-		       "RATE", "CHANNELS", "SAMPLES", "FORMAT", "STATE");
+		printf("%-8s %-12s %8s %8s %8s %-6s %s\n", "NAME", "SOURCE", "RATE", "CHANNELS",
+		       "SAMPLES", "FORMAT", "STATE");
 	for (i = 0; i < count; i++) {
 		if (!fetch_state(names[i]->d_name, &st)) {
 			all = false;
@@ -361,17 +361,19 @@ static void on_signal(int sig)
 }
 
 /* What changed in a second. */
-static void watch_row(const struct acq_stats *old, const struct acq_stats *new,
-		      double seconds, bool json)
+static void watch_row(const struct acq_stats *old, const struct acq_stats *now, double seconds,
+		      bool json)
 {
-	double frames = (new->device_frames - old->device_frames) / seconds;
-	double irqs = (new->irqs - old->irqs) / seconds;
+	double frames = (now->device_frames - old->device_frames) / seconds;
+	double irqs = (now->irqs - old->irqs) / seconds;
 
-	printf(json ? "{\"frames_per_s\": %.1f, \"irqs_per_s\": %.1f, \"frames\": %" PRIu64
-		      ", \"hw_lost\": %" PRIu64 ", \"spurious_irqs\": %" PRIu64 "}\n" :
-		      "%12.1f %12.1f %14" PRIu64 " %10" PRIu64 " %10" PRIu64 "\n",
-	       frames, irqs, (uint64_t)new->device_frames,
-	       (uint64_t)new->hw_lost, (uint64_t)new->spurious_irqs);
+	if (json)
+		printf("{\"frames_per_s\": %.1f, \"irqs_per_s\": %.1f, ", frames, irqs);
+	else
+		printf("%12.1f %12.1f ", frames, irqs);
+	printf(json ? "\"frames\": %llu, \"hw_lost\": %llu, \"spurious_irqs\": %llu}\n" :
+		      "%14llu %10llu %10llu\n",
+	       now->device_frames, now->hw_lost, now->spurious_irqs);
 	fflush(stdout);
 }
 
@@ -392,21 +394,19 @@ static int watch(struct acq *acq, struct state *st, const struct options *opt)
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 	if (!opt->json)
-		printf("%12s %12s %14s %10s %10s\n", "frames/s", "irqs/s",
-		       "frames", "hw_lost", "spurious");
+		printf("%12s %12s %14s %10s %10s\n", "frames/s", "irqs/s", "frames", "hw_lost",
+		       "spurious");
 	while (!interrupted && !ferror(stdout)) {
 		if (sleep_ns(opt->watch_ns))
 			break;
 		old = st->stats;
 		err = get_state(acq, st);
 		if (err || st->info.flags & ACQ_INFO_GONE) {
-			say("%s: %s", opt->device ?: "acq",
-			    acq_strerror(err ?: -ENODEV));
+			say("%s: %s", opt->device ?: "acq", acq_strerror(err ?: -ENODEV));
 			return EXIT_LOSS;
 		}
 		now = clock_ns();
-		watch_row(&old, &st->stats, (double)(now - then) / NSEC_PER_SEC,
-			  opt->json);
+		watch_row(&old, &st->stats, (double)(now - then) / NSEC_PER_SEC, opt->json);
 		then = now;
 	}
 	return EXIT_SUCCESS;
@@ -431,18 +431,16 @@ static int cmd_stats(const struct options *opt, int argc, char **argv)
 /* --- get and set --- */
 
 /* The source's attribute in sysfs; false for what can't be the name of one. */
-static bool attribute_path(const struct state *st, const char *key,
-			   char path[TEXT_MAX])
+static bool attribute_path(const struct state *st, const char *key, char path[TEXT_MAX])
 {
 	if (!*key || *key == '.' || strchr(key, '/'))
 		return false;
-	return snprintf(path, TEXT_MAX, CLASS_DIR "/%.32s/device/%s",
-			st->info.name, key) < TEXT_MAX &&
+	return snprintf(path, TEXT_MAX, CLASS_DIR "/%.32s/device/%s", st->info.name, key) <
+		       TEXT_MAX &&
 	       !access(path, F_OK);
 }
 
-static bool read_attribute(const struct state *st, const char *key,
-			   char text[TEXT_MAX])
+static bool read_attribute(const struct state *st, const char *key, char text[TEXT_MAX])
 {
 	char path[TEXT_MAX];
 	ssize_t got;
@@ -470,8 +468,7 @@ static bool is_number(const char *text)
 }
 
 /* Value of a key, and whether JSON quotes it. */
-static bool key_value(const struct state *st, const char *name,
-		      char text[TEXT_MAX], bool *quoted)
+static bool key_value(const struct state *st, const char *name, char text[TEXT_MAX], bool *quoted)
 {
 	const struct key *key = find_key(name);
 
@@ -488,8 +485,7 @@ static bool key_value(const struct state *st, const char *name,
 
 static int unknown_key(const char *name, size_t len)
 {
-	say("%.*s: no such key; acqctl info and acqctl stats show them", (int)len,
-	    name);
+	say("%.*s: no such key; acqctl info and acqctl stats show them", (int)len, name);
 	return EXIT_USAGE;
 }
 
@@ -528,8 +524,7 @@ struct change {
 };
 
 /* rate=1000 and the like. Returns 0 if it was one, -1 if not, or the status. */
-static int take_geometry(struct change *change, const char *key, size_t len,
-			 const char *value)
+static int take_geometry(struct change *change, const char *key, size_t len, const char *value)
 {
 	const struct {
 		const char *name;
@@ -543,12 +538,10 @@ static int take_geometry(struct change *change, const char *key, size_t len,
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(fields); i++) {
-		if (strlen(fields[i].name) != len ||
-		    strncmp(fields[i].name, key, len))
+		if (strlen(fields[i].name) != len || strncmp(fields[i].name, key, len))
 			continue;
 		if (!parse_number(value, 1, UINT32_MAX, &number)) {
-			say("%s: \"%s\" is not a number from 1", fields[i].name,
-			    value);
+			say("%s: \"%s\" is not a number from 1", fields[i].name, value);
 			return EXIT_USAGE;
 		}
 		*fields[i].field = number;
@@ -558,8 +551,7 @@ static int take_geometry(struct change *change, const char *key, size_t len,
 	return -1;
 }
 
-static int write_attribute(const struct state *st, const char *key, size_t len,
-			   const char *value)
+static int write_attribute(const struct state *st, const char *key, size_t len, const char *value)
 {
 	char path[TEXT_MAX], name[TEXT_MAX];
 	int fd, err = 0;
@@ -575,17 +567,26 @@ static int write_attribute(const struct state *st, const char *key, size_t len,
 	if (!err)
 		return 0;
 	if (err == -EACCES)
-		say("%s: no permission; try: sudo acqctl set %s=%s", name, name,
-		    value);
+		say("%s: no permission; try: sudo acqctl set %s=%s", name, name, value);
 	else if (err == -EINVAL)
-		say("%s: the device does not take \"%s\"; see acq(4)", name,
-		    value);
+		say("%s: the device does not take \"%s\"; see acq(4)", name, value);
 	else
 		say("%s: %s", name, acq_strerror(err));
 	return EXIT_LOSS;
 }
 
-static int set_geometry(const struct options *opt, struct change *change)
+static void say_setup_error(const struct options *opt, const struct acq_info *info, int err)
+{
+	const char *name = opt->device ?: "acq";
+
+	if (err == -EINVAL)
+		say("%s: the limits are rate %u, channels %u, samples %u, and a frame of 512 KiB",
+		    name, info->rate_max_hz, info->channels_max, info->samples_max);
+	else
+		say("%s: %s", name, acq_strerror(err));
+}
+
+static int set_geometry(const struct options *opt, const struct state *st, struct change *change)
 {
 	struct acq *acq = open_device(opt->device, O_RDWR);
 	int err;
@@ -595,14 +596,13 @@ static int set_geometry(const struct options *opt, struct change *change)
 	change->setup.size = sizeof(change->setup);
 	err = acq_setup_device(acq, &change->setup);
 	if (err)
-		say("%s: %s", opt->device ?: "acq", acq_strerror(err));
+		say_setup_error(opt, &st->info, err);
 	acq_close(acq);
 	return err ? EXIT_LOSS : 0;
 }
 
 /* One KEY=VALUE: what goes by SETUP is collected, the rest is written at once. */
-static int take_change(const struct state *st, struct change *change,
-		       const char *arg)
+static int take_change(const struct state *st, struct change *change, const char *arg)
 {
 	const char *equals = strchr(arg, '=');
 	size_t len;
@@ -628,8 +628,7 @@ static int show_granted(const struct options *opt, int argc, char **argv)
 	if (!fetch_state(opt->device, &st))
 		return EXIT_LOSS;
 	for (i = 0; i < argc; i++) {
-		snprintf(name, sizeof(name), "%.*s", (int)strcspn(argv[i], "="),
-			 argv[i]);
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(argv[i], "="), argv[i]);
 		if (!key_value(&st, name, text, &quoted))
 			continue;
 		if (!opt->json) {
@@ -661,7 +660,7 @@ static int cmd_set(const struct options *opt, int argc, char **argv)
 		if (status)
 			return status;
 	}
-	status = change.geometry ? set_geometry(opt, &change) : 0;
+	status = change.geometry ? set_geometry(opt, &st, &change) : 0;
 	return status ?: show_granted(opt, argc, argv);
 }
 
@@ -685,12 +684,9 @@ static const char usage[] =
 	"Example: acqctl set rate=1000 channels=4\n";
 
 static const struct option long_options[] = {
-	{ "device", required_argument, NULL, 'd' },
-	{ "json", no_argument, NULL, 'j' },
-	{ "watch", optional_argument, NULL, 'w' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ 0 },
+	{ "device", required_argument, NULL, 'd' }, { "json", no_argument, NULL, 'j' },
+	{ "watch", optional_argument, NULL, 'w' },  { "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },	    { 0 },
 };
 
 static const struct command {
@@ -698,9 +694,8 @@ static const struct command {
 	int args_max; /* -1: any number */
 	int (*run)(const struct options *opt, int argc, char **argv);
 } commands[] = {
-	{ "list", 0, cmd_list }, { "info", 1, cmd_info },
-	{ "stats", 1, cmd_stats }, { "get", -1, cmd_get },
-	{ "set", -1, cmd_set },
+	{ "list", 0, cmd_list }, { "info", 1, cmd_info }, { "stats", 1, cmd_stats },
+	{ "get", -1, cmd_get },	 { "set", -1, cmd_set },
 };
 
 static bool take_watch(struct options *opt, const char *value)

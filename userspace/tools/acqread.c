@@ -28,9 +28,9 @@
 
 #include "common.h"
 
-#define BUFFER_BYTES (1U << 20)
-#define RING_BYTES (8U << 20)
-#define SHARE_BYTES (4U << 20)
+#define BUFFER_BYTES (1024U * 1024)
+#define RING_BYTES (8U * 1024 * 1024)
+#define SHARE_BYTES (4U * 1024 * 1024)
 #define LATENCY_US 50000U
 #define PENDED 4 /* reads that --method aio keeps outstanding */
 #define DAMAGE_SAID 3 /* say where for so many, then only count */
@@ -190,8 +190,8 @@ static int out_flush(struct output *out)
 
 /* --- formats --- */
 
-static void put_hex(struct output *out, const struct acq_frame *frame,
-		    uint32_t from, uint32_t to, const char *before)
+static void put_hex(struct output *out, const struct acq_frame *frame, uint32_t from, uint32_t to,
+		    const char *before)
 {
 	uint32_t i;
 
@@ -199,8 +199,7 @@ static void put_hex(struct output *out, const struct acq_frame *frame,
 		out_printf(out, "%s%02x", before, frame->data[i]);
 }
 
-static double seconds_in(const struct output *out,
-			 const struct acq_frame *frame)
+static double seconds_in(const struct output *out, const struct acq_frame *frame)
 {
 	return (int64_t)(frame->timestamp_ns - out->epoch_ns) / 1e9;
 }
@@ -225,8 +224,7 @@ static unsigned int value_width(const struct acq_frame *frame)
 #define TABLE_MORE 7 /* columns for how many more there are */
 
 /* How many of n values fit into a row. */
-static uint32_t values_that_fit(const struct output *out,
-				const struct acq_frame *frame, uint32_t n)
+static uint32_t values_that_fit(const struct output *out, const struct acq_frame *frame, uint32_t n)
 {
 	uint32_t room = out->width - TABLE_LEFT;
 
@@ -246,8 +244,7 @@ static void table_head(struct output *out, const struct acq_frame *frame)
 		out_printf(out, " bytes");
 	else
 		for (i = 0; i < fit; i++) {
-			snprintf(name, sizeof(name), "ch%u",
-				 i % frame->channels);
+			snprintf(name, sizeof(name), "ch%u", i % frame->channels);
 			out_printf(out, "%*s", value_width(frame), name);
 		}
 	out_printf(out, "\n");
@@ -261,14 +258,13 @@ static void table_put(struct output *out, const struct acq_frame *frame)
 
 	if (!out->begun)
 		table_head(out, frame);
-	out_printf(out, "%10" PRIu64 " %11.6f %-5s", (uint64_t)frame->seq,
-		   seconds_in(out, frame), flag_text(frame->flags, flags));
+	out_printf(out, "%10" PRIu64 " %11.6f %-5s", (uint64_t)frame->seq, seconds_in(out, frame),
+		   flag_text(frame->flags, flags));
 	if (frame->format == ACQ_FORMAT_EVENT)
 		put_hex(out, frame, 0, fit, " ");
 	else
 		for (i = 0; i < fit; i++)
-			out_printf(out, "%*" PRId64, value_width(frame),
-				   acq_frame_value(frame, i));
+			out_printf(out, "%*" PRId64, value_width(frame), acq_frame_value(frame, i));
 	if (fit < n)
 		out_printf(out, " +%u", n - fit);
 	out_printf(out, "\n");
@@ -281,8 +277,8 @@ static void hex_put(struct output *out, const struct acq_frame *frame)
 
 	out_printf(out, "frame %" PRIu64 " time %.6f flags %s %s x %u, %u bytes\n",
 		   (uint64_t)frame->seq, seconds_in(out, frame),
-		   frame->flags ? flag_text(frame->flags, flags) : "-",
-		   format_name(frame->format), frame->channels, frame->bytes);
+		   frame->flags ? flag_text(frame->flags, flags) : "-", format_name(frame->format),
+		   frame->channels, frame->bytes);
 	for (i = 0; i < frame->bytes; i = end) {
 		end = i + 16 < frame->bytes ? i + 16 : frame->bytes;
 		out_printf(out, "%08x ", i);
@@ -311,8 +307,7 @@ static void csv_left(struct output *out, const struct acq_frame *frame)
 	char flags[FLAG_TEXT_MAX];
 
 	out_printf(out, "%" PRIu64 ",%" PRIu64 ",%s,", (uint64_t)frame->seq,
-		   (uint64_t)frame->timestamp_ns,
-		   flag_text(frame->flags, flags));
+		   (uint64_t)frame->timestamp_ns, flag_text(frame->flags, flags));
 }
 
 /* A line for each scan; for events, whose bytes are no scans, one for each. */
@@ -373,11 +368,12 @@ static void json_scans(struct output *out, const struct acq_frame *frame)
 /* An object for each frame, on a line of its own. */
 static void json_put(struct output *out, const struct acq_frame *frame)
 {
-	out_printf(out, "{\"seq\":%" PRIu64 ",\"timestamp_ns\":%" PRIu64,
-		   (uint64_t)frame->seq, (uint64_t)frame->timestamp_ns);
+	out_printf(out, "{\"seq\":%" PRIu64 ",\"timestamp_ns\":%" PRIu64, (uint64_t)frame->seq,
+		   (uint64_t)frame->timestamp_ns);
 	json_flags(out, frame);
-	out_printf(out, ",\"rate_hz\":%u,\"format\":\"%s\",\"channels\":%u,\"data\":",
-		   frame->rate_hz, format_name(frame->format), frame->channels);
+	out_printf(out,
+		   ",\"rate_hz\":%u,\"format\":\"%s\",\"channels\":%u,\"data\":", frame->rate_hz,
+		   format_name(frame->format), frame->channels);
 	if (frame->format == ACQ_FORMAT_EVENT) {
 		out_printf(out, "\"");
 		put_hex(out, frame, 0, frame->bytes, "");
@@ -389,9 +385,8 @@ static void json_put(struct output *out, const struct acq_frame *frame)
 }
 
 static const struct format formats[] = {
-	{ "table", NULL, table_put }, { "raw", ".acq", NULL },
-	{ "hex", ".hex", hex_put },   { "csv", ".csv", csv_put },
-	{ "json", ".json", json_put },
+	{ "table", NULL, table_put }, { "raw", ".acq", NULL },	     { "hex", ".hex", hex_put },
+	{ "csv", ".csv", csv_put },   { "json", ".json", json_put },
 };
 
 static const struct format *const raw = &formats[1];
@@ -448,8 +443,7 @@ static void account_damage(struct session *s, const struct acq_frame *frame)
 	if (s->damaged++ < DAMAGE_SAID)
 		say("%s: frame %" PRIu64 " is damaged: value %u is %" PRId64
 		    ", not what the counter waveform has there",
-		    s->name, (uint64_t)frame->seq, at,
-		    acq_frame_value(frame, at));
+		    s->name, (uint64_t)frame->seq, at, acq_frame_value(frame, at));
 }
 
 static void account(struct session *s, const struct acq_frame *frame)
@@ -461,11 +455,10 @@ static void account(struct session *s, const struct acq_frame *frame)
 	s->bytes += frame->stride;
 	s->stride = frame->stride;
 	if (lost && s->opt.verbose)
-		say("%s: %" PRIu64 " frames lost before frame %" PRIu64,
-		    s->name, lost, (uint64_t)frame->seq);
-	if (s->track.disorder != disorder && disorder < DAMAGE_SAID)
-		say("%s: frame %" PRIu64 " is out of order", s->name,
+		say("%s: %" PRIu64 " frames lost before frame %" PRIu64, s->name, lost,
 		    (uint64_t)frame->seq);
+	if (s->track.disorder != disorder && disorder < DAMAGE_SAID)
+		say("%s: frame %" PRIu64 " is out of order", s->name, (uint64_t)frame->seq);
 	if (s->opt.verify)
 		account_damage(s, frame);
 }
@@ -475,14 +468,12 @@ static double measured_rate(const struct session *s)
 {
 	if (s->batch_ns <= s->first_ns || s->batch_seq <= s->first_seq)
 		return s->rate_hz;
-	return (s->batch_seq - s->first_seq) * 1e9 /
-	       (s->batch_ns - s->first_ns);
+	return (s->batch_seq - s->first_seq) * 1e9 / (s->batch_ns - s->first_ns);
 }
 
 static uint64_t all_damage(const struct session *s)
 {
-	return s->damaged + s->track.disorder + !!s->skipped +
-	       (s->opt.verify && s->cut);
+	return s->damaged + s->track.disorder + !!s->skipped + (s->opt.verify && s->cut);
 }
 
 static bool flawless(const struct session *s)
@@ -496,12 +487,10 @@ static void summary(const struct session *s)
 	int len = 0;
 
 	if (s->track.hw_overruns)
-		len += snprintf(more + len, sizeof(more) - len,
-				", %" PRIu64 " hardware overruns",
+		len += snprintf(more + len, sizeof(more) - len, ", %" PRIu64 " hardware overruns",
 				s->track.hw_overruns);
 	if (all_damage(s) || s->opt.verify)
-		snprintf(more + len, sizeof(more) - len,
-			 ", %" PRIu64 " damaged", all_damage(s));
+		snprintf(more + len, sizeof(more) - len, ", %" PRIu64 " damaged", all_damage(s));
 	say("%" PRIu64 " frames, %" PRIu64 " bytes, %" PRIu64 " lost%s, %.1f frames/s",
 	    s->track.frames, s->bytes, s->track.lost, more, measured_rate(s));
 }
@@ -512,12 +501,11 @@ static void kernel_summary(struct session *s)
 
 	if (acq_get_stats(s->acq, &st))
 		return;
-	say("kernel: %" PRIu64 " produced, %" PRIu64 " delivered, %" PRIu64
-	    " lost, %" PRIu64 " flushed, %u in the ring; %" PRIu64
-	    " wakeups, %" PRIu64 " pended, %" PRIu64 " cancelled",
-	    (uint64_t)st.produced, (uint64_t)st.delivered, (uint64_t)st.lost,
-	    (uint64_t)st.flushed, st.ring, (uint64_t)st.wakeups,
-	    (uint64_t)st.pended, (uint64_t)st.cancelled);
+	say("kernel: %" PRIu64 " produced, %" PRIu64 " delivered, %" PRIu64 " lost, %" PRIu64
+	    " flushed, %u in the ring; %" PRIu64 " wakeups, %" PRIu64 " pended, %" PRIu64
+	    " cancelled",
+	    (uint64_t)st.produced, (uint64_t)st.delivered, (uint64_t)st.lost, (uint64_t)st.flushed,
+	    st.ring, (uint64_t)st.wakeups, (uint64_t)st.pended, (uint64_t)st.cancelled);
 }
 
 static uint64_t frames_left(const struct session *s)
@@ -563,9 +551,7 @@ static int read_begin(struct session *s)
 static ssize_t read_now(struct session *s, const void **batch, int timeout_ms)
 {
 	*batch = s->buf;
-	return acq_read(s->acq, s->buf,
-			wanted_bytes(s, s->buf_bytes, frames_left(s)),
-			timeout_ms);
+	return acq_read(s->acq, s->buf, wanted_bytes(s, s->buf_bytes, frames_left(s)), timeout_ms);
 }
 
 static int wait_fd(int fd, int timeout_ms)
@@ -600,16 +586,14 @@ static int sigio_begin(struct session *s)
 	sigemptyset(&set);
 	sigaddset(&set, SIGIO);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	if (fcntl(fd, F_SETOWN, getpid()) < 0 ||
-	    fcntl(fd, F_SETFL, O_NONBLOCK | O_ASYNC) < 0)
+	if (fcntl(fd, F_SETOWN, getpid()) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK | O_ASYNC) < 0)
 		return -errno;
 	return buffer_begin(s, 1) ?: acq_start(s->acq);
 }
 
 static int wait_sigio(int timeout_ms)
 {
-	struct timespec ts = { timeout_ms / 1000,
-			       timeout_ms % 1000 * 1000000L };
+	struct timespec ts = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -693,8 +677,7 @@ static int eventfd_begin(struct session *s)
 }
 
 /* The count is taken before the ring is looked at, so no signal is missed. */
-static ssize_t eventfd_next(struct session *s, const void **batch,
-			    int timeout_ms)
+static ssize_t eventfd_next(struct session *s, const void **batch, int timeout_ms)
 {
 	eventfd_t count;
 	ssize_t got;
@@ -785,11 +768,9 @@ static void uring_submit(struct session *s, uint64_t frames)
 	s->in_flight = true;
 }
 
-static int uring_wait(struct session *s, struct io_uring_cqe **cqe,
-		      int timeout_ms)
+static int uring_wait(struct session *s, struct io_uring_cqe **cqe, int timeout_ms)
 {
-	struct __kernel_timespec ts = { timeout_ms / 1000,
-					timeout_ms % 1000 * 1000000LL };
+	struct __kernel_timespec ts = { timeout_ms / 1000, timeout_ms % 1000 * 1000000LL };
 	int err;
 
 	if (timeout_ms < 0)
@@ -832,8 +813,7 @@ static void uring_end(struct session *s)
 #else
 static int uring_begin(struct session *s)
 {
-	say("%s: acqread was built without io_uring; install liburing-dev and build it again, or use another --method",
-	    s->name);
+	say("%s: built without io_uring; install liburing-dev and build again", s->name);
 	return 1;
 }
 
@@ -891,8 +871,7 @@ static void capture_shift(struct session *s)
 /* Signals come in here only, so that none is missed between look and sleep. */
 static int capture_wait(int fd, int timeout_ms)
 {
-	struct timespec ts = { timeout_ms / 1000,
-			       timeout_ms % 1000 * 1000000L };
+	struct timespec ts = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 	sigset_t none;
 	int ready;
@@ -904,8 +883,7 @@ static int capture_wait(int fd, int timeout_ms)
 	return ready ? 0 : -ETIMEDOUT;
 }
 
-static ssize_t capture_next(struct session *s, const void **batch,
-			    int timeout_ms)
+static ssize_t capture_next(struct session *s, const void **batch, int timeout_ms)
 {
 	ssize_t got;
 	int err;
@@ -914,8 +892,7 @@ static ssize_t capture_next(struct session *s, const void **batch,
 	err = capture_wait(s->capture_fd, timeout_ms);
 	if (err)
 		return err;
-	got = read(s->capture_fd, s->buf + s->buf_len,
-		   s->buf_bytes - s->buf_len);
+	got = read(s->capture_fd, s->buf + s->buf_len, s->buf_bytes - s->buf_len);
 	if (got < 0)
 		return -errno;
 	s->buf_len += got;
@@ -939,14 +916,12 @@ static int capture_begin(struct session *s)
 	return s->capture_fd < 0 ? -errno : 0;
 }
 
-static const struct method capture = { "capture", O_RDONLY, capture_begin,
-				       capture_next };
+static const struct method capture = { "capture", O_RDONLY, capture_begin, capture_next };
 
 /* --- from batch to output --- */
 
 /* Is there, at @offset, what could be the next frame of this stream? */
-static bool resumes_at(const struct session *s, struct acq_walk walk,
-		       size_t offset)
+static bool resumes_at(const struct session *s, struct acq_walk walk, size_t offset)
 {
 	const struct acq_frame *frame;
 
@@ -972,8 +947,7 @@ static bool resync(struct session *s, struct acq_walk *walk)
 	if (walk->offset > walk->bytes)
 		walk->offset = walk->bytes;
 	if (!s->skipped)
-		say("%s: damaged behind frame %" PRIu64, s->name,
-		    s->track.next - 1);
+		say("%s: damaged behind frame %" PRIu64, s->name, s->track.next - 1);
 	s->skipped += walk->offset - from;
 	return true;
 }
@@ -1050,20 +1024,21 @@ static void on_signal(int sig)
 	errno = saved;
 }
 
-/* The second signal of a kind ends us at once. */
+/*
+ * The second signal of a kind ends us at once. A shell has its background jobs
+ * ignore SIGINT, and yet that is how scripts end a recording; nohup's SIGHUP stays
+ * ignored.
+ */
 static void catch_signals(void)
 {
-	struct sigaction act = { .sa_handler = on_signal,
-				 .sa_flags = SA_RESETHAND };
+	struct sigaction act = { .sa_handler = on_signal, .sa_flags = SA_RESETHAND };
 	struct sigaction old;
-	const int sigs[] = { SIGINT, SIGTERM, SIGHUP };
-	size_t i;
 
 	signal(SIGPIPE, SIG_IGN);
-	for (i = 0; i < ARRAY_SIZE(sigs); i++)
-		if (!sigaction(sigs[i], NULL, &old) &&
-		    old.sa_handler != SIG_IGN)
-			sigaction(sigs[i], &act, NULL);
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+	if (!sigaction(SIGHUP, NULL, &old) && old.sa_handler != SIG_IGN)
+		sigaction(SIGHUP, &act, NULL);
 }
 
 /* When to look up from waiting, whichever comes first; -1: never. */
@@ -1109,8 +1084,7 @@ static int input_error(struct session *s, int err)
 		return s->acq || !interrupted ? 0 : -EINTR;
 	if (err != -ETIMEDOUT)
 		return err;
-	if (time_is_up(s) || s->opt.idle_ns < 0 ||
-	    clock_ns() < s->last_ns + s->opt.idle_ns)
+	if (time_is_up(s) || s->opt.idle_ns < 0 || clock_ns() < s->last_ns + s->opt.idle_ns)
 		return 0;
 	return -ETIMEDOUT;
 }
@@ -1118,8 +1092,7 @@ static int input_error(struct session *s, int err)
 /* The kernel's watermark must not wait for more than we still want. */
 static void lower_watermark(struct session *s)
 {
-	struct acq_config config = { .size = sizeof(config),
-				     .latency_us = ACQ_LATENCY_KEEP };
+	struct acq_config config = { .size = sizeof(config), .latency_us = ACQ_LATENCY_KEEP };
 
 	if (!s->acq || !frames_left(s) || frames_left(s) >= s->watermark)
 		return;
@@ -1130,8 +1103,7 @@ static void lower_watermark(struct session *s)
 
 static bool over(const struct session *s)
 {
-	return !frames_left(s) ||
-	       (!s->acq && (interrupted || s->stopping));
+	return !frames_left(s) || (!s->acq && (interrupted || s->stopping));
 }
 
 /* Returns 0 when everything was said that was asked for, or the reason. */
@@ -1188,7 +1160,9 @@ static uint64_t choose_ring(const struct session *s, const struct acq_info *info
 		return s->opt.ring;
 	if (ring < info->ring_frames)
 		ring = info->ring_frames;
-	if (ring > most / info->stride)
+	if (ring < 2 * s->opt.watermark)
+		ring = 2 * s->opt.watermark;
+	if (ring > most / info->stride && most / info->stride > s->opt.watermark)
 		ring = most / info->stride;
 	if (ring > info->ring_frames_max)
 		ring = info->ring_frames_max;
@@ -1231,7 +1205,10 @@ static int configure_ring(struct session *s, uint64_t frames)
 		frames /= 2;
 	} while (err && !s->opt.ring && frames >= 2);
 	s->ring = config.ring_frames;
-	return err;
+	if (!err || !s->opt.ring)
+		return err;
+	say("%s: no ring of %" PRIu64 " frames: %s", s->name, s->opt.ring, acq_strerror(err));
+	return 1;
 }
 
 static int configure_mark(struct session *s, uint32_t rate_hz)
@@ -1242,6 +1219,11 @@ static int configure_mark(struct session *s, uint32_t rate_hz)
 	config.watermark = choose_watermark(s, rate_hz);
 	config.latency_us = choose_latency(s);
 	err = acq_configure(s->acq, &config);
+	if (err == -EINVAL) {
+		say("%s: a watermark of %u does not fit into a ring of %u frames", s->name,
+		    config.watermark, s->ring);
+		return 1;
+	}
 	s->watermark = config.watermark;
 	return err;
 }
@@ -1262,10 +1244,10 @@ static int configure(struct session *s)
 	if (!err)
 		err = configure_mark(s, info.rate_hz);
 	if (!err && s->opt.verbose)
-		say("%s: %s, %u frames/s of %u x %u %s; ring %u, watermark %u, latency %u us, method %s",
-		    s->name, info.source, info.rate_hz, info.samples,
-		    info.channels, format_name(info.format), s->ring,
-		    s->watermark, choose_latency(s), s->method->name);
+		say("%s: %s, %u Hz, %u x %u %s; ring %u, watermark %u, latency %u us, method %s",
+		    s->name, info.source, info.rate_hz, info.samples, info.channels,
+		    format_name(info.format), s->ring, s->watermark, choose_latency(s),
+		    s->method->name);
 	return err;
 }
 
@@ -1286,16 +1268,14 @@ static int begin_output(struct session *s)
 
 	s->out.fd = STDOUT_FILENO;
 	if (s->opt.output && strcmp(s->opt.output, "-"))
-		s->out.fd = open(s->opt.output,
-				 O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+		s->out.fd = open(s->opt.output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (s->out.fd < 0) {
 		say("%s: %s", s->opt.output, strerror(errno));
 		return 1;
 	}
 	s->out.tty = isatty(s->out.fd);
 	s->out.width = 80;
-	if (s->out.tty && !ioctl(s->out.fd, TIOCGWINSZ, &size) &&
-	    size.ws_col > 60)
+	if (s->out.tty && !ioctl(s->out.fd, TIOCGWINSZ, &size) && size.ws_col > 60)
 		s->out.width = size.ws_col;
 	if (s->out.tty && s->opt.format == raw && showing(s)) {
 		say("raw frames are not for a terminal; use -o FILE or a pipe");
@@ -1322,8 +1302,7 @@ static int begin_input(struct session *s)
 	s->name = s->opt.device ?: "acq";
 	err = begin_device(s);
 	if (err < 0)
-		say("%s: %s (--method %s)", s->name, acq_strerror(err),
-		    s->method->name);
+		say("%s: %s (--method %s)", s->name, acq_strerror(err), s->method->name);
 	return err ? EXIT_LOSS : 0;
 }
 
@@ -1349,12 +1328,11 @@ static void say_why(const struct session *s, int err)
 	if (err == -ENODATA)
 		say("%s: the stream was stopped", s->name);
 	else if (err == -ETIMEDOUT)
-		say("%s: nothing came for %g s", s->name,
-		    (double)s->opt.idle_ns / NSEC_PER_SEC);
+		say("%s: nothing came for %g s", s->name, (double)s->opt.idle_ns / NSEC_PER_SEC);
 	else if (err == -EBADMSG && !s->acq)
 		say("%s: not a capture: it does not begin with a frame", s->name);
 	else
-		say("%s: %s", s->name, acq_strerror(err));
+		say("%s: %s", s->name, s->acq ? acq_strerror(err) : strerror(-err));
 }
 
 static int finish(struct session *s, int err)
@@ -1364,11 +1342,10 @@ static int finish(struct session *s, int err)
 	if (err)
 		say_why(s, err);
 	if (s->cut)
-		say("%s: ends within a frame; %zu bytes of it were left out",
-		    s->name, s->buf_len);
+		say("%s: ends within a frame; %zu bytes of it were left out", s->name, s->buf_len);
 	if (s->skipped)
 		say("%s: %" PRIu64 " bytes were no frames", s->name, s->skipped);
-	if (s->opt.quiet < 2)
+	if (s->opt.quiet < 2 && (s->track.frames || !err))
 		summary(s);
 	if (s->opt.verbose && s->acq)
 		kernel_summary(s);
@@ -1385,20 +1362,23 @@ static const char usage[] =
 	"  -t, --duration TIME      end after TIME: seconds, or with us, ms, s, min, h\n"
 	"      --idle-timeout TIME  fail if nothing comes for TIME\n"
 	"  -m, --method METHOD      read poll mmap share aio uring sigio eventfd\n"
-	"  -w, --watermark N        wake up when N frames are there\n"
-	"  -l, --latency TIME       ... or the oldest one has waited for TIME; 0: never\n"
+	"  -w, --watermark N        wake up when N frames are there,\n"
+	"  -l, --latency TIME       or when the oldest has waited for TIME; 0: never\n"
 	"  -r, --ring N             have the kernel keep up to N frames for us\n"
-	"  -f, --format FORMAT      table raw hex csv json (default: by FILE's name, or table)\n"
+	"  -f, --format FORMAT      table raw hex csv json (default: by FILE, or table)\n"
 	"  -o, --output FILE        write there (\"-\": stdout)\n"
 	"      --verify             check sequence and the simulator's counter waveform\n"
 	"  -q, --quiet              no frames on stdout; twice: no summary either\n"
-	"  -v, --verbose            tell each loss, the settings and the kernel's counters\n"
+	"  -v, --verbose            tell each loss, the settings, the kernel's counters\n"
 	"  -h, --help               this text\n"
 	"  -V, --version            version\n"
-	"Exit status: 0; 1 after any loss or damage, or if the device fails; 2 for bad usage.\n"
+	"Exit status: 0; 1: loss, damage, or the device failed; 2: bad usage.\n"
 	"Examples: acqread -n 20; acqread -t 10 -o run.acq; acqread -f csv run.acq\n";
 
-enum { OPT_IDLE = 256, OPT_VERIFY };
+enum {
+	OPT_IDLE = 256,
+	OPT_VERIFY
+};
 
 static const struct option long_options[] = {
 	{ "device", required_argument, NULL, 'd' },
@@ -1425,8 +1405,7 @@ static bool bad_value(const char *what, const char *value, const char *wanted)
 	return false;
 }
 
-static bool number_option(const char *what, uint64_t min, uint64_t max,
-			  uint64_t *out)
+static bool number_option(const char *what, uint64_t min, uint64_t max, uint64_t *out)
 {
 	char wanted[64];
 
@@ -1435,8 +1414,7 @@ static bool number_option(const char *what, uint64_t min, uint64_t max,
 	if (max == UINT64_MAX - 1)
 		snprintf(wanted, sizeof(wanted), "a number from %" PRIu64, min);
 	else
-		snprintf(wanted, sizeof(wanted), "a number from %" PRIu64
-			 " to %" PRIu64, min, max);
+		snprintf(wanted, sizeof(wanted), "a number from %" PRIu64 " to %" PRIu64, min, max);
 	return bad_value(what, optarg, wanted);
 }
 
@@ -1451,15 +1429,13 @@ static bool method_option(struct options *opt)
 {
 	opt->method = find_method(optarg);
 	return opt->method ||
-	       bad_value("--method", optarg,
-			 "one of read poll mmap share aio uring sigio eventfd");
+	       bad_value("--method", optarg, "one of read poll mmap share aio uring sigio eventfd");
 }
 
 static bool format_option(struct options *opt)
 {
 	opt->format = find_format(optarg);
-	return opt->format || bad_value("--format", optarg,
-					"one of table raw hex csv json");
+	return opt->format || bad_value("--format", optarg, "one of table raw hex csv json");
 }
 
 static bool take_option(struct options *opt, int c)
@@ -1471,8 +1447,7 @@ static bool take_option(struct options *opt, int c)
 		opt->device = optarg;
 		return true;
 	case 'n':
-		return number_option("--frames", 1, UINT64_MAX - 1,
-				     &opt->frames);
+		return number_option("--frames", 1, UINT64_MAX - 1, &opt->frames);
 	case 't':
 		return time_option("--duration", INT64_MAX, &opt->duration_ns);
 	case OPT_IDLE:
@@ -1480,8 +1455,7 @@ static bool take_option(struct options *opt, int c)
 	case 'm':
 		return method_option(opt);
 	case 'w':
-		return number_option("--watermark", 1, UINT32_MAX,
-				     &opt->watermark);
+		return number_option("--watermark", 1, UINT32_MAX, &opt->watermark);
 	case 'l':
 		return time_option("--latency", latency_max, &opt->latency_ns);
 	case 'r':
@@ -1509,8 +1483,7 @@ static void take_file(struct options *opt, const char *file)
 {
 	struct stat st;
 
-	if (strcmp(file, "-") && !stat(file, &st) && S_ISCHR(st.st_mode) &&
-	    !opt->device)
+	if (strcmp(file, "-") && !stat(file, &st) && S_ISCHR(st.st_mode) && !opt->device)
 		opt->device = strchr(file, '/') ? file : NULL;
 	if (opt->device != file)
 		opt->capture = file;
@@ -1518,8 +1491,8 @@ static void take_file(struct options *opt, const char *file)
 
 static bool consistent(const struct options *opt)
 {
-	if (opt->capture && (opt->device || opt->method || opt->watermark ||
-			     opt->ring || opt->latency_ns >= 0)) {
+	if (opt->capture &&
+	    (opt->device || opt->method || opt->watermark || opt->ring || opt->latency_ns >= 0)) {
 		say("%s: a capture has no --device, --method, --watermark, --ring or --latency",
 		    opt->capture);
 		return false;
@@ -1539,8 +1512,7 @@ static int parse_options(struct options *opt, int argc, char **argv)
 		.latency_ns = -1,
 	};
 	for (;;) {
-		c = getopt_long(argc, argv, "d:n:t:m:w:l:r:f:o:qvhV",
-				long_options, NULL);
+		c = getopt_long(argc, argv, "d:n:t:m:w:l:r:f:o:qvhV", long_options, NULL);
 		if (c < 0)
 			break;
 		if (c == 'h') {

@@ -27,8 +27,7 @@ void say(const char *fmt, ...)
 
 void print_version(void)
 {
-	printf("%s " ACQ_VERSION " (ABI %d)\n", program_invocation_short_name,
-	       ACQ_ABI_VERSION);
+	printf("%s " ACQ_VERSION " (ABI %d)\n", program_invocation_short_name, ACQ_ABI_VERSION);
 }
 
 bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
@@ -52,8 +51,8 @@ bool parse_time(const char *text, int64_t *ns)
 		const char *suffix;
 		double seconds;
 	} units[] = {
-		{ "", 1 },	{ "s", 1 },  { "ms", 1e-3 },  { "us", 1e-6 },
-		{ "ns", 1e-9 }, { "m", 60 }, { "min", 60 }, { "h", 3600 },
+		{ "", 1 },   { "s", 1 },    { "ms", 0.001 }, { "us", 0.000001 },
+		{ "m", 60 }, { "min", 60 }, { "h", 3600 },
 	};
 	double value;
 	char *end;
@@ -105,9 +104,8 @@ struct acq *open_device(const char *name, int flags)
 const char *format_name(unsigned int format)
 {
 	static const char *const names[] = {
-		[ACQ_FORMAT_U8] = "u8",	      [ACQ_FORMAT_S8] = "s8",
-		[ACQ_FORMAT_U16] = "u16",     [ACQ_FORMAT_S16] = "s16",
-		[ACQ_FORMAT_U32] = "u32",     [ACQ_FORMAT_S32] = "s32",
+		[ACQ_FORMAT_U8] = "u8",	      [ACQ_FORMAT_S8] = "s8",	[ACQ_FORMAT_U16] = "u16",
+		[ACQ_FORMAT_S16] = "s16",     [ACQ_FORMAT_U32] = "u32", [ACQ_FORMAT_S32] = "s32",
 		[ACQ_FORMAT_EVENT] = "event",
 	};
 
