@@ -12,6 +12,8 @@ build := $(CURDIR)/build
 # where the modules for KBUILD are built; `make check` has its own
 TREE ?= $(build)/$(KVER)
 kbuild = $(MAKE) -C $(KBUILD) M=$(TREE)/kmod $(KARGS)
+# under a DESTDIR this is the package's business; so is signing, for the key isn't in the headers
+depmod = $(if $(DESTDIR),,depmod $(KVER))
 has_headers = test -d $(KBUILD) || { echo "acq: no headers for the kernel $(KVER);" \
 	"install the package linux-headers-$(KVER)" >&2; exit 1; }
 
@@ -79,14 +81,15 @@ check: deps-check ## what can be said without running it
 install: all ## install the tools and the modules for KVER
 	@$(has_headers)
 	$(MAKE) -C userspace O=$(build)/userspace DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) install
-	$(kbuild) INSTALL_MOD_PATH=$(DESTDIR) INSTALL_MOD_DIR=updates/acq modules_install
-	depmod $(if $(DESTDIR),-b $(DESTDIR)) $(KVER)
+	$(kbuild) INSTALL_MOD_PATH=$(DESTDIR) INSTALL_MOD_DIR=updates/acq \
+		CONFIG_MODULE_SIG_ALL= modules_install
+	$(depmod)
 
 .PHONY: uninstall
 uninstall: ## undo that
 	$(MAKE) -C userspace O=$(build)/userspace DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) uninstall
 	rm -rf $(DESTDIR)/lib/modules/$(KVER)/updates/acq
-	depmod $(if $(DESTDIR),-b $(DESTDIR)) $(KVER)
+	$(depmod)
 
 DKMS_SOURCE ?= /usr/src/acq-$(version)
 

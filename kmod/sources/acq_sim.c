@@ -61,17 +61,35 @@ enum sim_reg {
 #define SIM_READY BIT(0) /* THRESHOLD is reached, or there was a loss */
 #define SIM_OVERFLOW BIT(1) /* LOST is not 0 */
 
-enum sim_format { SIM_U8, SIM_S8, SIM_U16, SIM_S16, SIM_U32, SIM_S32 };
+enum sim_format {
+	SIM_U8,
+	SIM_S8,
+	SIM_U16,
+	SIM_S16,
+	SIM_U32,
+	SIM_S32
+};
 
 static const char *const sim_formats[] = { "u8", "s8", "u16", "s16", "u32", "s32", NULL };
 
-enum sim_waveform { SIM_SINE, SIM_RAMP, SIM_COUNTER, SIM_NOISE };
+enum sim_waveform {
+	SIM_SINE,
+	SIM_RAMP,
+	SIM_COUNTER,
+	SIM_NOISE
+};
 
 static const char *const sim_waveforms[] = { "sine", "ramp", "counter", "noise", NULL };
 
 static u32 sim_format_bytes(enum sim_format format)
 {
 	return 1 << format / 2;
+}
+
+/* Frames of one tick of the sample clock: a multiple of THRESHOLD. */
+static u32 sim_burst(u32 rate, u32 threshold)
+{
+	return threshold * DIV_ROUND_UP(rate, threshold * SIM_TICKS_MAX);
 }
 
 /* ---------------------------------------------------------------------------
@@ -98,7 +116,7 @@ struct sim_model {
 	u32 reg[SIM_REGS]; /* the settings are read without the lock, too */
 	bool masked; /* at the interrupt controller */
 	ktime_t started; /* CONTROL became 1 */
-	u32 burst; /* frames of one tick, a multiple of THRESHOLD */
+	u32 burst; /* frames of one tick */
 	u64 ticks; /* since then */
 	u32 level; /* frames in the FIFO */
 	u64 lost; /* frames, before the one at mark; 0: no loss */
@@ -279,13 +297,11 @@ static enum hrtimer_restart model_tick(struct hrtimer *clock)
 
 static void model_start(struct sim_model *m)
 {
-	u32 threshold = m->reg[SIM_THRESHOLD];
-
 	m->level = 0;
 	m->mark = 0;
 	m->lost = 0;
 	m->ticks = 0;
-	m->burst = threshold * DIV_ROUND_UP(m->reg[SIM_RATE], threshold * SIM_TICKS_MAX);
+	m->burst = sim_burst(m->reg[SIM_RATE], m->reg[SIM_THRESHOLD]);
 	m->started = ktime_get();
 }
 
@@ -354,19 +370,6 @@ static u64 model_lanes_add(u64 a, u64 b, u64 high)
 	return ((a & ~high) + (b & ~high)) ^ ((a ^ b) & high);
 }
 
-/* 0, 1, 2 ... in the order of memory */
-static u64 model_lanes_index(u32 bits)
-{
-	u32 lanes = 64 / bits, i, at;
-	u64 word = 0;
-
-	for (i = 0; i < lanes; i++) {
-		at = IS_ENABLED(CONFIG_CPU_BIG_ENDIAN) ? lanes - 1 - i : i;
-		word |= (u64)i << at * bits;
-	}
-	return word;
-}
-
 /* Value i of the frame with seq s is s * values + i, truncated. */
 static void model_fill_counter(const struct sim_model *m, void *to, u32 frames, u32 stride,
 			       u64 first)
@@ -377,7 +380,9 @@ static void model_fill_counter(const struct sim_model *m, void *to, u32 frames, 
 	const u64 mask = GENMASK_ULL(bits - 1, 0);
 	const u64 ones = div64_u64(U64_MAX, mask);
 	const u64 high = ones << (bits - 1), step = ones * (64 / bits);
-	const u64 index = model_lanes_index(bits);
+	/* 0, 1, 2 ... in the order of memory; the lanes of ones * ones are 1, 2, 3 ... */
+	const u64 index = IS_ENABLED(CONFIG_CPU_BIG_ENDIAN) ? step - ones * ones :
+							      ones * ones - ones;
 	u64 value = first * values, word, *at;
 	u32 i;
 
@@ -403,8 +408,8 @@ static u64 model_noise(struct sim_model *m)
 
 static void model_fill_noise(struct sim_model *m, void *to, u32 frames, u32 stride)
 {
-	const u32 bytes = m->reg[SIM_CHANNELS] * m->reg[SIM_SAMPLES] *
-			  sim_format_bytes(m->reg[SIM_FORMAT]);
+	const u32 bytes =
+		m->reg[SIM_CHANNELS] * m->reg[SIM_SAMPLES] * sim_format_bytes(m->reg[SIM_FORMAT]);
 	u64 word;
 	u32 at;
 
@@ -429,8 +434,8 @@ static void *model_put(void *to, u32 value, enum sim_format format)
 }
 
 /* The channels' phases are spread over the period. */
-static void model_fill_wave(const struct sim_model *m, void *to, u32 frames, u32 stride,
-			    u32 scan, const u32 *wave)
+static void model_fill_wave(const struct sim_model *m, void *to, u32 frames, u32 stride, u32 scan,
+			    const u32 *wave)
 {
 	const u32 format = m->reg[SIM_FORMAT], channels = m->reg[SIM_CHANNELS];
 	const u32 flip = format % 2 ? 0 : BIT(31); /* the even ones are unsigned */
@@ -488,8 +493,7 @@ static void model_exit(void *data)
 }
 
 #ifndef ACQ_HAS_HRTIMER_SETUP
-static void hrtimer_setup(struct hrtimer *timer,
-			  enum hrtimer_restart (*function)(struct hrtimer *),
+static void hrtimer_setup(struct hrtimer *timer, enum hrtimer_restart (*function)(struct hrtimer *),
 			  clockid_t clock, enum hrtimer_mode mode)
 {
 	hrtimer_init(timer, clock, mode);
@@ -560,7 +564,6 @@ struct acq_sim {
 	u32 payload; /* bytes of a frame; changes by setup() only */
 
 	/* asked for, under the device's mutex */
-	u32 format; /* enum sim_format */
 	u32 irq_frames; /* 0: by the rate */
 	u32 fifo_depth; /* 0: by the rate */
 };
@@ -587,28 +590,28 @@ static bool sim_gone(u32 value)
 static int sim_setup(void *priv, struct acq_geometry *geo)
 {
 	struct acq_sim *sim = priv;
-	u32 batch = sim->irq_frames, depth = sim->fifo_depth, stride;
+	u32 threshold = sim->irq_frames, depth = sim->fifo_depth, coding, stride;
 
-	if (!geo->rate_hz || !geo->channels || geo->channels > SIM_CHANNELS_MAX ||
-	    !geo->samples || geo->samples > SIM_SAMPLES_MAX)
+	if (!geo->rate_hz || !geo->channels || geo->channels > SIM_CHANNELS_MAX || !geo->samples ||
+	    geo->samples > SIM_SAMPLES_MAX)
 		return -EINVAL;
-	geo->format = ACQ_FORMAT_U8 + sim->format;
-	geo->payload_max = geo->channels * geo->samples * sim_format_bytes(sim->format);
+	coding = geo->format - ACQ_FORMAT_U8;
+	geo->payload_max = geo->channels * geo->samples * sim_format_bytes(coding);
 	stride = ALIGN(sizeof(struct acq_frame) + geo->payload_max, 8);
 	geo->rate_hz = min3(geo->rate_hz, (u32)SIM_RATE_MAX, SIM_BYTES_MAX / stride);
-	if (!batch)
-		batch = clamp(geo->rate_hz / SIM_IRQS_AUTO, 1U,
-			      depth ? DIV_ROUND_UP(depth, 4) : SIM_IRQ_FRAMES_MAX);
+	if (!threshold)
+		threshold = clamp(geo->rate_hz / SIM_IRQS_AUTO, 1U,
+				  depth ? DIV_ROUND_UP(depth, 4) : SIM_IRQ_FRAMES_MAX);
 	if (!depth)
-		depth = max3(4 * batch, min_t(u32, geo->rate_hz, SIM_DEPTH_AUTO), 16U);
-	geo->batch = batch;
+		depth = max3(4 * threshold, min_t(u32, geo->rate_hz, SIM_DEPTH_AUTO), 16U);
+	geo->batch = sim_burst(geo->rate_hz, threshold);
 	sim->payload = geo->payload_max;
 
 	reg_write(&sim->model, SIM_RATE, geo->rate_hz);
 	reg_write(&sim->model, SIM_CHANNELS, geo->channels);
 	reg_write(&sim->model, SIM_SAMPLES, geo->samples);
-	reg_write(&sim->model, SIM_FORMAT, sim->format);
-	reg_write(&sim->model, SIM_THRESHOLD, batch);
+	reg_write(&sim->model, SIM_FORMAT, coding);
+	reg_write(&sim->model, SIM_THRESHOLD, threshold);
 	reg_write(&sim->model, SIM_DEPTH, depth);
 	return 0;
 }
@@ -713,28 +716,40 @@ static ssize_t sim_show(struct device *dev, struct device_attribute *attr, char 
 	return sysfs_emit(buf, "%u\n", value);
 }
 
-static bool sim_settings_fit(u32 frames, u32 depth)
-{
-	return !depth || frames <= depth;
-}
-
 struct sim_change {
 	struct acq_sim *sim;
 	u32 *setting;
 	u32 value;
+	bool swapped;
 };
 
-/* setup() comes next and can't fail: its geometry is the one that is in force */
+/* The format is the geometry's; a setting is ours, and comes back in @arg. */
 static int sim_change(struct acq_geometry *geo, void *arg)
 {
 	struct sim_change *change = arg;
-	u32 before = *change->setting;
+	struct acq_sim *sim = change->sim;
 
-	WRITE_ONCE(*change->setting, change->value);
-	if (sim_settings_fit(change->sim->irq_frames, change->sim->fifo_depth))
+	if (change->setting == &sim->model.reg[SIM_FORMAT]) {
+		geo->format = ACQ_FORMAT_U8 + change->value;
 		return 0;
-	WRITE_ONCE(*change->setting, before);
-	return -EINVAL;
+	}
+	swap(*change->setting, change->value);
+	if (sim->fifo_depth && sim->irq_frames > sim->fifo_depth) {
+		swap(*change->setting, change->value);
+		return -EINVAL;
+	}
+	change->swapped = true;
+	return 0;
+}
+
+static int sim_set(struct sim_change *change)
+{
+	int err = acq_setup(change->sim->adev, sim_change, change);
+
+	/* the core couldn't follow: change it back */
+	if (err && change->swapped)
+		acq_setup(change->sim->adev, sim_change, change);
+	return err;
 }
 
 static void sim_poke(struct sim_model *m, u32 *field, u32 value)
@@ -764,34 +779,30 @@ static ssize_t sim_store(struct device *dev, struct device_attribute *attr, cons
 		return -EINVAL;
 	}
 	if (sa->setup)
-		return acq_setup(sim->adev, sim_change, &change) ?: count;
+		return sim_set(&change) ?: count;
 	sim_poke(&sim->model, change.setting, change.value);
 	return count;
 }
 
-#define SIM_ATTRIBUTE(_name, _value, _granted, _max, _names, _setup)  \
-	static struct sim_attribute sim_##_name = {                    \
-		.attr = __ATTR(_name, 0644, sim_show, sim_store),      \
-		.value = offsetof(struct acq_sim, _value),             \
-		.granted = offsetof(struct acq_sim, _granted),         \
-		.max = _max,                                           \
-		.names = _names,                                       \
-		.setup = _setup,                                       \
+#define SIM_ATTRIBUTE(_name, _value, _granted, _max, _names, _setup) \
+	static struct sim_attribute sim_##_name = { \
+		.attr = __ATTR(_name, 0644, sim_show, sim_store), \
+		.value = offsetof(struct acq_sim, _value), \
+		.granted = offsetof(struct acq_sim, _granted), \
+		.max = _max, \
+		.names = _names, \
+		.setup = _setup, \
 	}
-#define SIM_SETTING(_name, _reg, _max, _names) \
-	SIM_ATTRIBUTE(_name, _name, model.reg[_reg], _max, _names, true)
-#define SIM_FAULT(_name, _max) \
-	SIM_ATTRIBUTE(fault_##_name, model._name, model._name, _max, NULL, false)
 
-SIM_SETTING(format, SIM_FORMAT, 0, sim_formats);
-SIM_SETTING(irq_frames, SIM_THRESHOLD, SIM_IRQ_FRAMES_MAX, NULL);
-SIM_SETTING(fifo_depth, SIM_DEPTH, SIM_DEPTH_MAX, NULL);
+SIM_ATTRIBUTE(format, model.reg[SIM_FORMAT], model.reg[SIM_FORMAT], 0, sim_formats, true);
+SIM_ATTRIBUTE(irq_frames, irq_frames, model.reg[SIM_THRESHOLD], SIM_IRQ_FRAMES_MAX, NULL, true);
+SIM_ATTRIBUTE(fifo_depth, fifo_depth, model.reg[SIM_DEPTH], SIM_DEPTH_MAX, NULL, true);
 SIM_ATTRIBUTE(waveform, model.waveform, model.waveform, 0, sim_waveforms, false);
-SIM_FAULT(stall, 1);
-SIM_FAULT(spurious, SIM_FAULTS_MAX);
-SIM_FAULT(overflow, U32_MAX);
-SIM_FAULT(storm, SIM_FAULTS_MAX);
-SIM_FAULT(dead, 1);
+SIM_ATTRIBUTE(fault_stall, model.stall, model.stall, 1, NULL, false);
+SIM_ATTRIBUTE(fault_spurious, model.spurious, model.spurious, SIM_FAULTS_MAX, NULL, false);
+SIM_ATTRIBUTE(fault_overflow, model.overflow, model.overflow, U32_MAX, NULL, false);
+SIM_ATTRIBUTE(fault_storm, model.storm, model.storm, SIM_FAULTS_MAX, NULL, false);
+SIM_ATTRIBUTE(fault_dead, model.dead, model.dead, 1, NULL, false);
 
 /* An attribute can't wait for its own end: the work item does. */
 static ssize_t unplug_store(struct device *dev, struct device_attribute *attr, const char *buf,
@@ -835,14 +846,18 @@ static int sim_register(struct device *dev, struct acq_sim *sim)
 		.parent = dev,
 		.irq = sim->model.irq,
 		.irqflags = IRQF_TRIGGER_HIGH,
-		.geo = { .rate_hz = rate, .channels = channels, .samples = samples },
 		.rate_max_hz = SIM_RATE_MAX,
 		.channels_max = SIM_CHANNELS_MAX,
 		.samples_max = SIM_SAMPLES_MAX,
 		.formats = GENMASK(ACQ_FORMAT_S32, ACQ_FORMAT_U8),
 	};
-	int err = sim_setup(sim, &src.geo);
+	int err;
 
+	src.geo.rate_hz = rate;
+	src.geo.channels = channels;
+	src.geo.samples = samples;
+	src.geo.format = ACQ_FORMAT_U8 + __sysfs_match_string(sim_formats, -1, format);
+	err = sim_setup(sim, &src.geo);
 	if (err)
 		return err;
 	sim->adev = acq_register(&src);
@@ -860,7 +875,6 @@ static int sim_probe(struct platform_device *pdev)
 		return -ENOMEM;
 	platform_set_drvdata(pdev, sim);
 	/* the parameters were checked when the module was loaded */
-	sim->format = __sysfs_match_string(sim_formats, -1, format);
 	sim->irq_frames = irq_frames;
 	sim->fifo_depth = fifo_depth;
 	sim->model.waveform = __sysfs_match_string(sim_waveforms, -1, waveform);
@@ -883,41 +897,40 @@ static struct platform_driver sim_driver = {
 	},
 };
 
-static int __init sim_check(const char *name, u32 value, u32 least, u32 most)
+static bool __init sim_check(const char *name, u32 value, u32 least, u32 most)
 {
 	if (value >= least && value <= most)
-		return 0;
+		return true;
 	pr_err("%s=%u must be within %u..%u\n", name, value, least, most);
-	return -EINVAL;
+	return false;
 }
 
-static int __init sim_check_name(const char *name, const char *value,
-				 const char *const *names, const char *all)
+static bool __init sim_check_name(const char *name, const char *value, const char *const *names,
+				  const char *all)
 {
 	if (__sysfs_match_string(names, -1, value) >= 0)
-		return 0;
+		return true;
 	pr_err("%s=%s must be one of %s\n", name, value, all);
-	return -EINVAL;
+	return false;
 }
 
-static int __init sim_check_params(void)
+static bool __init sim_check_params(void)
 {
-	return sim_check("rate", rate, 1, SIM_RATE_MAX) ?:
-	       sim_check("channels", channels, 1, SIM_CHANNELS_MAX) ?:
-	       sim_check("samples", samples, 1, SIM_SAMPLES_MAX) ?:
-	       sim_check("irq_frames", irq_frames, 0, SIM_IRQ_FRAMES_MAX) ?:
-	       sim_check("fifo_depth", fifo_depth, fifo_depth ? irq_frames : 0,
-			 SIM_DEPTH_MAX) ?:
-	       sim_check_name("format", format, sim_formats, "u8 s8 u16 s16 u32 s32") ?:
+	return sim_check("rate", rate, 1, SIM_RATE_MAX) &&
+	       sim_check("channels", channels, 1, SIM_CHANNELS_MAX) &&
+	       sim_check("samples", samples, 1, SIM_SAMPLES_MAX) &&
+	       sim_check("irq_frames", irq_frames, 0, SIM_IRQ_FRAMES_MAX) &&
+	       sim_check("fifo_depth", fifo_depth, fifo_depth ? irq_frames : 0, SIM_DEPTH_MAX) &&
+	       sim_check_name("format", format, sim_formats, "u8 s8 u16 s16 u32 s32") &&
 	       sim_check_name("waveform", waveform, sim_waveforms, "sine ramp counter noise");
 }
 
 static int __init sim_init(void)
 {
-	int err = sim_check_params();
+	int err;
 
-	if (err)
-		return err;
+	if (!sim_check_params())
+		return -EINVAL;
 	model_make_waves();
 	sim_pdev = platform_device_register_simple(KBUILD_MODNAME, PLATFORM_DEVID_NONE, NULL, 0);
 	if (IS_ERR(sim_pdev))

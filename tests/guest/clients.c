@@ -419,7 +419,9 @@ START_TEST(duplicate)
 	ck_assert(info(other).flags & ACQ_INFO_ATTACHED);
 	sim_resume();
 	ck_assert_int_eq(reader_join(&reader), stream.info.stride);
+	stream_take_all(&stream, reader.buf, reader.got);
 	stream_read_or_fail(&stream, other, 2);
+	ck_assert_uint_eq(stream.lost, 0);
 	reader_free(&reader);
 }
 END_TEST
@@ -452,7 +454,7 @@ static void exec_dd(int fd, size_t stride)
 	char line[128];
 
 	snprintf(line, sizeof(line),
-		 "dd bs=%zu count=5 <&%d >/dev/null 2>&1", stride, fd);
+		 "dd bs=%zu count=5 >/dev/null 2>/dev/null <&%d", stride, fd);
 	execl("/bin/sh", "sh", "-c", line, NULL);
 	_exit(127);
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Time, threads, processes, and running a suite. */
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -114,11 +116,14 @@ long proc_value(const char *path, const char *key)
 	return value;
 }
 
+/* A child that a failed test leaves behind would be the next one's trouble. */
 pid_t fork_or_fail(void)
 {
 	pid_t child = fork();
 
 	ck_assert_ok(child);
+	if (!child)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	return child;
 }
 

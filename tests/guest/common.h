@@ -25,16 +25,18 @@
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 /* for a call that must fail, and how */
-#define ck_assert_errno(call, error)                                    \
-	do {                                                            \
-		errno = 0;                                              \
-		ck_assert_int_eq(call, -1);                             \
-		ck_assert_msg(errno == (error), #call ": %s, not " #error, \
-			      strerror(errno));                         \
+#define ck_assert_errno(call, error)                                                   \
+	do {                                                                           \
+		int wanted_ = (error);                                                 \
+										       \
+		errno = 0;                                                             \
+		ck_assert_int_eq(call, -1);                                            \
+		ck_assert_msg(errno == wanted_, "%s: %s, not %s", #call, strerror(errno), \
+			      #error);                                                 \
 	} while (0)
 
 /* for a call that must not */
-#define ck_assert_ok(call) ck_assert_msg((call) >= 0, #call ": %s", strerror(errno))
+#define ck_assert_ok(call) ck_assert_msg((call) >= 0, "%s: %s", #call, strerror(errno))
 
 /* Nothing here takes this long, not even on the debug kernel under emulation. */
 #define PATIENCE_MS (on_debug() ? 60000 : 25000)
@@ -44,7 +46,7 @@
 	do {                                                                  \
 		int64_t end_ms = now_ms() + PATIENCE_MS;                      \
 		while (!(cond)) {                                             \
-			ck_assert_msg(now_ms() < end_ms, "in vain: " #cond);  \
+			ck_assert_msg(now_ms() < end_ms, "in vain: %s", #cond);  \
 			pause_ms(1);                                          \
 		}                                                             \
 	} while (0)
@@ -135,5 +137,29 @@ void stream_take(struct stream *stream, const struct acq_frame *frame);
 unsigned int stream_take_all(struct stream *stream, const void *frames, size_t bytes);
 void stream_read_or_fail(struct stream *stream, int fd, unsigned int frames);
 unsigned int stream_drain_or_fail(struct stream *stream, int fd);
+
+/* common-ring.c: the mapped ring */
+
+/* The consumer page, the producer page, and the frames wherever they are. */
+struct ring {
+	struct acq_consumer *consumer;
+	const struct acq_producer *producer;
+	const char *frames;
+	size_t mapped; /* bytes from the producer page on */
+	uint32_t out;
+};
+
+size_t page_bytes(void);
+void *memory_or_fail(size_t bytes);
+void ring_map_or_fail(struct ring *ring, int fd);
+void ring_map_share_or_fail(struct ring *ring, int fd, const void *memory);
+void ring_unmap(struct ring *ring);
+uint32_t ring_in(const struct ring *ring);
+uint32_t ring_count(const struct ring *ring);
+const struct acq_frame *ring_frame(const struct ring *ring, uint32_t position);
+void ring_set_out(struct ring *ring, uint32_t out);
+unsigned int ring_take(struct ring *ring, struct stream *stream, unsigned int most);
+void ring_take_or_fail(struct ring *ring, struct stream *stream, int fd, unsigned int frames);
+long pinned_pages(void);
 
 #endif /* TESTS_GUEST_COMMON_H */

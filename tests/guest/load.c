@@ -157,18 +157,19 @@ START_TEST(many_rounds)
 END_TEST
 
 /* open, read, close for ever, whether or not there is a device */
-static void use(void)
+static void use(unsigned int pause)
 {
 	char buf[4096];
 	int fd;
 
-	for (;;) {
+	for (;; pause = pause * 5 % 23 + 1) {
 		fd = open(NODE, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		/* EBUSY is another's doing, ENODEV the end of what was opened */
-		(void)!read(fd, buf, sizeof(buf));
-		close(fd);
+		if (fd >= 0) {
+			ck_assert(read(fd, buf, sizeof(buf)) > 0 || errno == ENODEV);
+			close(fd);
+		}
+		/* unloading has to find a moment without users */
+		pause_ms(pause);
 	}
 }
 
@@ -180,7 +181,7 @@ START_TEST(rounds_in_use)
 	for (i = 0; i < ARRAY_SIZE(children); i++) {
 		children[i] = fork_or_fail();
 		if (!children[i])
-			use();
+			use(i + 1);
 	}
 	for (i = 0; i < count; i++) {
 		load();
@@ -189,7 +190,7 @@ START_TEST(rounds_in_use)
 	}
 	for (i = 0; i < ARRAY_SIZE(children); i++) {
 		kill(children[i], SIGKILL);
-		wait_or_fail(children[i]);
+		ck_assert(WIFSIGNALED(wait_or_fail(children[i])));
 	}
 	nothing_left();
 }
@@ -197,11 +198,14 @@ END_TEST
 
 START_TEST(each_bottom_half)
 {
+	int fd;
+
 	unload();
 	load_core(halves[_i]);
 	load_module_or_fail("acq_sim", "rate=500 channels=3 samples=4 waveform=counter");
-	ck_assert_uint_eq(info(open_or_fail(O_RDONLY)).bottom_half,
-			  ACQ_BOTTOM_HALF_THREAD + _i);
+	fd = open_or_fail(O_RDONLY);
+	ck_assert_uint_eq(info(fd).bottom_half, ACQ_BOTTOM_HALF_THREAD + _i);
+	close(fd);
 	read_some(20);
 	unload();
 }

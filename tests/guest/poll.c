@@ -99,7 +99,7 @@ START_TEST(around_watermark)
 	set_watermark_or_fail(fd, there);
 	ck_assert(ways[_i](fd, 0));
 	set_watermark_or_fail(fd, there - 1);
-	ck_assert(ways[_i](fd, -1));
+	ck_assert(ways[_i](fd, PATIENCE_MS));
 
 	/* and back to before it */
 	stream_begin(&stream, fd);
@@ -119,7 +119,7 @@ START_TEST(waits_for_watermark)
 	stream_begin(&stream, fd);
 	for (i = 0; i < ARRAY_SIZE(watermarks); i++) {
 		set_watermark_or_fail(fd, watermarks[i]);
-		ck_assert(ways[_i](fd, -1));
+		ck_assert(ways[_i](fd, PATIENCE_MS));
 		ck_assert_uint_ge(stats(fd).ring, watermarks[i]);
 		stream_read_or_fail(&stream, fd, watermarks[i]);
 	}
@@ -138,7 +138,7 @@ START_TEST(waits_for_latency)
 	configure_or_fail(fd, 64, 64, 50000);
 	stride = info(fd).stride;
 	frames = alloc_or_fail(64 * stride);
-	ck_assert(ways[_i](fd, -1));
+	ck_assert(ways[_i](fd, PATIENCE_MS));
 	got = read(fd, frames, 64 * stride);
 	ck_assert_int_gt(got, 0);
 	ck_assert_int_lt(got, 64 * stride);
@@ -157,7 +157,7 @@ START_TEST(waits_in_vain)
 	ck_assert(!ways[_i](fd, 200));
 	/* a bound that passed long ago */
 	configure_or_fail(fd, 0, 0, 1000);
-	ck_assert(ways[_i](fd, -1));
+	ck_assert(ways[_i](fd, PATIENCE_MS));
 }
 END_TEST
 
@@ -247,7 +247,7 @@ START_TEST(edges)
 	epoll = epoll_or_fail(fd, EPOLLIN | EPOLLET);
 	ck_assert_uint_eq(epoll_ask(epoll, 0), 0);
 	sim_resume();
-	ck_assert_uint_eq(epoll_ask(epoll, -1), EPOLLIN);
+	ck_assert_uint_eq(epoll_ask(epoll, PATIENCE_MS), EPOLLIN);
 	sim_stall();
 	/* what came since the first one is one more edge at most */
 	epoll_ask(epoll, 0);
@@ -261,7 +261,7 @@ START_TEST(edges)
 	ck_assert_uint_eq(epoll_ask(epoll, 20), 0);
 	sim_resume();
 	/* above the watermark again */
-	ck_assert_uint_eq(epoll_ask(epoll, -1), EPOLLIN);
+	ck_assert_uint_eq(epoll_ask(epoll, PATIENCE_MS), EPOLLIN);
 	ck_assert_uint_ge(stats(fd).ring, there);
 }
 END_TEST
@@ -289,10 +289,10 @@ START_TEST(one_shot)
 	struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT };
 	int epoll = epoll_or_fail(fd, event.events);
 
-	ck_assert_uint_eq(epoll_ask(epoll, -1), EPOLLIN);
+	ck_assert_uint_eq(epoll_ask(epoll, PATIENCE_MS), EPOLLIN);
 	ck_assert_uint_eq(epoll_ask(epoll, 20), 0);
 	ck_assert_ok(epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event));
-	ck_assert_uint_eq(epoll_ask(epoll, -1), EPOLLIN);
+	ck_assert_uint_eq(epoll_ask(epoll, PATIENCE_MS), EPOLLIN);
 }
 END_TEST
 
@@ -345,13 +345,13 @@ START_TEST(stop_under_level)
 	char *buf = alloc_or_fail(info(fd).stride);
 	uint64_t frames;
 
-	ck_assert_uint_eq(epoll_ask(epoll, -1), EPOLLIN);
+	ck_assert_uint_eq(epoll_ask(epoll, PATIENCE_MS), EPOLLIN);
 	stop_or_fail(fd);
 	stream_begin(&stream, fd);
 	stream_drain_or_fail(&stream, fd);
 	frames = stats(fd).device_frames;
 	for (i = 0; i < 20; i++) {
-		ck_assert_uint_eq(epoll_ask(epoll, -1) & EPOLLIN, EPOLLIN);
+		ck_assert_uint_eq(epoll_ask(epoll, PATIENCE_MS) & EPOLLIN, EPOLLIN);
 		ck_assert(readable(fd));
 		ck_assert_int_eq(read(fd, buf, info(fd).stride), 0);
 		ck_assert(info(fd).flags & ACQ_INFO_STOPPED);
@@ -361,7 +361,7 @@ START_TEST(stop_under_level)
 	ck_assert_uint_eq(stats(fd).device_frames, frames);
 
 	start_or_fail(fd);
-	ck_assert_uint_eq(epoll_ask(epoll, -1), EPOLLIN);
+	ck_assert_uint_eq(epoll_ask(epoll, PATIENCE_MS), EPOLLIN);
 	stream_read_or_fail(&stream, fd, 3);
 	ck_assert_uint_eq(stream.starts, 2);
 	free(buf);

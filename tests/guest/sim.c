@@ -67,6 +67,16 @@ static void start(void)
 	sim_reset();
 }
 
+static TCase *add_case(Suite *suite, const char *name)
+{
+	TCase *tcase = tcase_create(name);
+
+	tcase_set_timeout(tcase, 3 * PATIENCE_MS / 1000);
+	tcase_add_checked_fixture(tcase, start, NULL);
+	suite_add_tcase(suite, tcase);
+	return tcase;
+}
+
 /* ---- attributes ---- */
 
 struct attempt {
@@ -343,8 +353,8 @@ static void check_signal(const struct shape *shape, const char *waveform,
 			is -= expected(phase_of(t, k, shape->channels));
 			/* the 8 bit formats are exact to 1/128 */
 			ck_assert_msg(is > -0.012 && is < 0.012,
-				      "%s %s: scan %" PRIu64 ", channel %u: off by %f",
-				      waveform, shape->format, t, k, is);
+				      "%s %s: scan %" PRIu64 ", channel %u: off by %f", waveform,
+				      shape->format, t, k, is);
 		}
 	}
 	ck_assert(least < -0.98);
@@ -497,7 +507,7 @@ END_TEST
 /* The loss is flagged at its place, counted exactly, and moves neither seq nor data. */
 static void expect_overruns(int fd, struct stream *stream, uint64_t overruns, uint64_t lost)
 {
-	uint64_t before = stats(fd).hw_lost, seen = 0;
+	uint64_t seen = 0;
 	const struct acq_frame *frame;
 
 	while (seen < overruns) {
@@ -505,7 +515,6 @@ static void expect_overruns(int fd, struct stream *stream, uint64_t overruns, ui
 		stream_take(stream, frame);
 		seen += !!(frame->flags & ACQ_FRAME_HW_OVERRUN);
 	}
-	(void)before;
 	ck_assert_uint_eq(stream->lost, 0);
 	ck_assert_uint_eq(stats(fd).hw_lost, lost);
 }
@@ -676,22 +685,27 @@ static void bind_again(void)
 	close(fd);
 }
 
-static void unplug(void)
-{
-	sim_set("unplug", "1");
-}
+enum way {
+	UNPLUG,
+	UNBIND,
+	DIE,
+	WAYS
+};
 
-static void unbind(void)
+static void go(enum way way)
 {
-	ck_assert_int_eq(write_file(DRIVER "unbind", "acq_sim"), 0);
+	switch (way) {
+	case UNPLUG:
+		sim_set("unplug", "1");
+		break;
+	case UNBIND:
+		ck_assert_int_eq(write_file(DRIVER "unbind", "acq_sim"), 0);
+		break;
+	default:
+		sim_set("fault_dead", "1");
+		break;
+	}
 }
-
-static void die(void)
-{
-	sim_set("fault_dead", "1");
-}
-
-static void (*const ways_to_go[])(void) = { unplug, unbind, die };
 
 /* the program that reads gets what there is, then ENODEV */
 START_TEST(gone_while_streaming)
@@ -702,7 +716,7 @@ START_TEST(gone_while_streaming)
 	ssize_t got;
 
 	next_frame(fd);
-	ways_to_go[_i]();
+	go(_i);
 	while ((got = read(fd, buf, sizeof(buf))) > 0)
 		frames += got / info(fd).stride;
 	ck_assert_int_eq(got, -1);
@@ -721,7 +735,7 @@ START_TEST(gone_while_idle)
 	int fd = open_or_fail(O_RDONLY);
 	char buf[4096];
 
-	ways_to_go[_i]();
+	go(_i);
 	bind_again();
 	ck_assert_errno(read(fd, buf, sizeof(buf)), ENODEV);
 	close(fd);
@@ -735,7 +749,7 @@ START_TEST(gone_in_a_storm)
 	start_or_fail(fd);
 	sim_set("fault_storm", "10000");
 	sim_set("fault_spurious", "10000");
-	ways_to_go[_i]();
+	go(_i);
 	bind_again();
 	close(fd);
 }
@@ -749,7 +763,7 @@ START_TEST(gone_many_times)
 	for (i = 0; i < count; i++) {
 		fd = open_or_fail(O_RDONLY);
 		start_or_fail(fd);
-		ways_to_go[i % ARRAY_SIZE(ways_to_go)]();
+		go(i % WAYS);
 		bind_again();
 		close(fd);
 	}
@@ -761,7 +775,7 @@ START_TEST(bind_restores_the_parameters)
 	sim_set("waveform", "noise");
 	sim_set("format", "u32");
 	sim_set("fault_stall", "1");
-	unbind();
+	go(UNBIND);
 	ck_assert_int_eq(write_file(DRIVER "bind", "acq_sim"), 0);
 	wait_until(sim_has("unplug"));
 	ck_assert(sim_is("waveform", "sine"));
@@ -771,18 +785,10 @@ START_TEST(bind_restores_the_parameters)
 }
 END_TEST
 
-static void add_case(Suite *suite, TCase *tcase)
-{
-	tcase_set_timeout(tcase, 3 * PATIENCE_MS / 1000);
-	tcase_add_checked_fixture(tcase, start, NULL);
-	suite_add_tcase(suite, tcase);
-}
-
 static void add_attributes(Suite *suite)
 {
-	TCase *tcase = tcase_create("attributes");
+	TCase *tcase = add_case(suite, "attributes");
 
-	add_case(suite, tcase);
 	tcase_add_loop_test(tcase, attribute_values, 0, ARRAY_SIZE(attempts));
 	tcase_add_loop_test(tcase, shape_is_busy_while_streaming, 0, ARRAY_SIZE(shapes));
 	tcase_add_test(tcase, irq_frames_by_the_rate);
@@ -792,9 +798,8 @@ static void add_attributes(Suite *suite)
 
 static void add_signals(Suite *suite)
 {
-	TCase *tcase = tcase_create("signals");
+	TCase *tcase = add_case(suite, "signals");
 
-	add_case(suite, tcase);
 	tcase_add_loop_test(tcase, counter_is_a_function_of_seq, 0, ARRAY_SIZE(signal_shapes));
 	tcase_add_loop_test(tcase, sine_and_ramp, 0, ARRAY_SIZE(signal_shapes));
 	tcase_add_loop_test(tcase, noise, 0, ARRAY_SIZE(signal_shapes));
@@ -803,9 +808,8 @@ static void add_signals(Suite *suite)
 
 static void add_clock(Suite *suite)
 {
-	TCase *tcase = tcase_create("clock");
+	TCase *tcase = add_case(suite, "clock");
 
-	add_case(suite, tcase);
 	tcase_add_loop_test(tcase, rate_holds, 0, ARRAY_SIZE(rates));
 	tcase_add_test(tcase, rate_of_the_timestamps);
 	tcase_add_test(tcase, few_interrupts_at_high_rates);
@@ -814,9 +818,8 @@ static void add_clock(Suite *suite)
 
 static void add_faults(Suite *suite)
 {
-	TCase *tcase = tcase_create("faults");
+	TCase *tcase = add_case(suite, "faults");
 
-	add_case(suite, tcase);
 	tcase_add_test(tcase, overflow);
 	tcase_add_test(tcase, overflow_by_depth);
 	tcase_add_test(tcase, stall);
@@ -827,12 +830,11 @@ static void add_faults(Suite *suite)
 
 static void add_gone(Suite *suite)
 {
-	TCase *tcase = tcase_create("gone");
+	TCase *tcase = add_case(suite, "gone");
 
-	add_case(suite, tcase);
-	tcase_add_loop_test(tcase, gone_while_streaming, 0, ARRAY_SIZE(ways_to_go));
-	tcase_add_loop_test(tcase, gone_while_idle, 0, ARRAY_SIZE(ways_to_go));
-	tcase_add_loop_test(tcase, gone_in_a_storm, 0, ARRAY_SIZE(ways_to_go));
+	tcase_add_loop_test(tcase, gone_while_streaming, 0, WAYS);
+	tcase_add_loop_test(tcase, gone_while_idle, 0, WAYS);
+	tcase_add_loop_test(tcase, gone_in_a_storm, 0, WAYS);
 	tcase_add_test(tcase, gone_many_times);
 	tcase_add_test(tcase, bind_restores_the_parameters);
 }
