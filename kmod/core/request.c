@@ -8,15 +8,17 @@
  *  - client->requests is under client->lock. The head stays queued while its data
  *    is copied, under client->consumer, so nothing can overtake it.
  *  - Whoever unlinks a request completes it. A blocked read unlinks itself, in its
- *    own context; an AIO read is unlinked by the client's work alone, and one work
- *    item never runs twice at once: so each request ends exactly once.
+ *    own context; an AIO read is completed and unlinked by the client's work alone,
+ *    and one work item never runs twice at once: so each request ends exactly once.
+ *    It is unlinked last: else a read that comes between would find an empty queue
+ *    and finish first.
  *  - An AIO read's buffer is pinned before it is queued, so that completing it
  *    needs neither the program's mm nor a fault; unpinned before ki_complete().
  *  - The kiocb's cancel routine runs under the AIO context's lock, interrupts
  *    off. It takes no lock of ours: it sets the bit and queues the work. It may
- *    come before the request is queued (queueing looks at the bit) and after it
- *    was unlinked (then the frames have won). The request is freed after
- *    ki_complete(), which no cancel routine outlives.
+ *    come before the request is queued (queueing looks at the bit) and after the
+ *    copy (then the frames have won). The request is freed after ki_complete(),
+ *    which no cancel routine outlives.
  *  - A pended kiocb holds its file and so the client.
  *  - The worker only tries client->consumer: a reader stuck in a fault may hold
  *    it. acq_client_unlock() therefore kicks the queue.
@@ -408,13 +410,16 @@ static ssize_t aio_pend(struct acq_client *client, struct kiocb *iocb, struct io
 	return -EIOCBQUEUED;
 }
 
-/* @aio is out of the queue and the caller's. Unpin, complete, then free. */
+/* Unpin, complete, unlink, free. Context: the client's work, no lock held. */
 static void aio_complete(struct acq_aio *aio, ssize_t ret)
 {
+	struct acq_client *client = aio->client;
+
 	acq_buffer_free(aio->buffer, aio_dirty_pages(aio, ret));
-	/* The file, and so the client, may go with the kiocb. */
-	acq_ring_read_end(&aio->client->ring);
+	acq_ring_read_end(&client->ring);
+	/* The file may go with the kiocb; its release waits for this work. */
 	aio->iocb->ki_complete(aio->iocb, ret);
+	request_dequeue(client, &aio->req, ret == -ECANCELED);
 	kvfree(aio);
 }
 
@@ -463,8 +468,6 @@ static bool aio_serve(struct acq_client *client)
 	aio = aio_find_ready(client);
 	if (aio)
 		ret = request_take(client, &aio->iter, &aio->req);
-	if (ret != -EAGAIN)
-		request_dequeue(client, &aio->req, false);
 	acq_client_unlock(client);
 	if (ret == -EAGAIN)
 		return false;
@@ -483,10 +486,8 @@ void acq_request_work(struct work_struct *work)
 	struct acq_client *client = container_of(work, struct acq_client, work);
 	struct acq_aio *aio;
 
-	while ((aio = aio_find_cancelled(client))) {
-		request_dequeue(client, &aio->req, true);
+	while ((aio = aio_find_cancelled(client)))
 		aio_complete(aio, -ECANCELED);
-	}
 	while (aio_serve(client))
 		cond_resched();
 }
