@@ -398,6 +398,22 @@ bool acq_client_pollable(struct acq_client *client)
 	return list_empty(&client->requests) && acq_client_ready(client, U32_MAX);
 }
 
+/* A dropped frame leaves its HW_OVERRUN to the next one that is not. */
+static u16 client_inherit(const struct acq_client *client, const struct acq_batch *batch, u32 n)
+{
+	u32 stride = client->ring.fifo.esize;
+	u16 flags = 0;
+
+	if (!(batch->flags & ACQ_FRAME_HW_OVERRUN))
+		return 0;
+	for (; n < batch->count; n++) {
+		const struct acq_frame *frame = batch->buf + (size_t)n * stride;
+
+		flags |= frame->flags;
+	}
+	return flags & ACQ_FRAME_HW_OVERRUN;
+}
+
 /* Account for a batch; @n of @batch were put at @first. Context: client->lock. */
 static void client_account(struct acq_client *client, const struct acq_batch *batch, u32 first,
 			   u32 n)
@@ -425,6 +441,7 @@ static void client_account(struct acq_client *client, const struct acq_batch *ba
 		/* Before a START there is nothing to be missing from. */
 		if (!(client->mark & ACQ_FRAME_START))
 			client->mark |= ACQ_FRAME_GAP;
+		client->mark |= client_inherit(client, batch, n);
 	}
 }
 

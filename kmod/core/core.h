@@ -49,6 +49,7 @@
  * @seq: of frame @count
  * @timestamp_ns: of all of them
  * @mark: flags the next committed frame gets besides its own
+ * @flags: of all committed frames
  *
  * Belongs to whoever runs the bottom half; the device's mutex while stopped.
  */
@@ -59,6 +60,7 @@ struct acq_batch {
 	u64 seq;
 	u64 timestamp_ns;
 	u16 mark;
+	u16 flags;
 };
 
 /**
@@ -168,7 +170,7 @@ enum acq_client_state {
  * @watermark: frames that make the client ready
  * @latency_us: or this long after the oldest frame came, 0: never
  * @lock: all that follows
- * @mark: flags for the next frame: START, GAP
+ * @mark: flags for the next frame: START, GAP, HW_OVERRUN
  * @accepted: frames put into the ring
  * @lost: frames dropped
  * @flushed: frames thrown away

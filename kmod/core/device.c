@@ -18,6 +18,8 @@
 #define DEVICE_MINORS 256
 /* Between drain and fan-out: no more than a cache holds, but one whole frame. */
 #define BATCH_BYTES_MAX (1024 * 1024)
+/* A source that is late brings more than one interrupt's worth. */
+#define BATCH_BYTES_MIN (16 * 1024)
 
 static dev_t device_numbers;
 static DEFINE_IDA(device_indexes);
@@ -43,7 +45,8 @@ static bool geometry_ok(const struct acq_source *src, const struct acq_geometry 
 static int batch_alloc(struct acq_device *adev, const struct acq_geometry *geo)
 {
 	u32 stride = acq_frame_stride(geo->payload_max);
-	u32 frames = clamp_t(u32, geo->batch, 1, BATCH_BYTES_MAX / stride);
+	u32 frames = clamp_t(u32, max_t(u32, geo->batch, BATCH_BYTES_MIN / stride), 1,
+			     BATCH_BYTES_MAX / stride);
 	void *buf = kvcalloc(frames, stride, GFP_KERNEL | __GFP_NOWARN);
 
 	if (!buf)
@@ -148,6 +151,7 @@ static int device_start(struct acq_device *adev)
 	int ret;
 
 	adev->batch.count = 0;
+	adev->batch.flags = 0;
 	WRITE_ONCE(adev->running, true);
 	ret = adev->src.ops->start(adev->src.priv);
 	if (ret) {
@@ -238,6 +242,7 @@ void acq_batch_send(struct acq_device *adev)
 		acq_client_push(client, &adev->batch);
 	rcu_read_unlock();
 	adev->batch.count = 0;
+	adev->batch.flags = 0;
 }
 
 void *acq_batch_reserve(struct acq_batch *batch, u32 *frames)
@@ -261,6 +266,7 @@ void acq_batch_commit(struct acq_batch *batch, u32 frames, u32 bytes, u16 flags)
 		return;
 	flags |= batch->mark;
 	batch->mark = 0;
+	batch->flags |= flags;
 	for (; batch->count < end; batch->count++) {
 		struct acq_frame *frame = batch_frame(adev, batch->count);
 

@@ -416,56 +416,47 @@ static const unsigned int rates[][2] = {
 	{ 7, 1 }, { 1000, 1 }, { 1000, 7 }, { 30011, 0 }, { 100000, 1 }, { 1000000, 0 },
 };
 
-/*
- * The frames of two interrupts are so many and so far apart as the rate says, but
- * for how late the two were noticed; on average, whatever happened between.
- */
+/* How many frames there are more than a clock of that rate makes since the boot. */
+static double ahead(int fd, double rate)
+{
+	struct acq_stats is = stats(fd);
+
+	return is.device_frames + is.hw_lost - rate * now_ns() / 1e9;
+}
+
+/* Being late only takes away from that, so the most is what the clock itself does. */
+static double most_ahead(int fd, double rate)
+{
+	double most = ahead(fd, rate), is;
+	unsigned int i;
+
+	for (i = 0; i < 300; i++) {
+		pause_ms(1);
+		is = ahead(fd, rate);
+		if (is > most)
+			most = is;
+	}
+	return most;
+}
+
+/* After a second and more, as far ahead as before, unless the machine was too busy to tell. */
 START_TEST(rate_holds)
 {
 	const double rate = rates[_i][0];
-	uint64_t first, first_ns, frames;
-	const struct acq_frame *frame;
-	struct acq_stats is;
-	double due, slack;
+	double before, after, slack;
 	int fd;
 
 	sim_set_number("irq_frames", rates[_i][1]);
 	sim_setup(rates[_i][0], 1, 1);
+	slack = sim_get_number("irq_frames") + 1 + rate / 100;
 	fd = open_or_fail(O_RDONLY);
-	frame = next_frame(fd);
-	first = frame->seq;
-	first_ns = frame->timestamp_ns;
-	pause_ms(rate < 100 ? 2000 : 500);
-	is = stats(fd);
-	frames = is.device_frames + is.hw_lost - first;
-	due = rate * (now_ns() - first_ns) / 1e9;
-	/* what is not drained yet: an interrupt's, and some ms for a busy machine */
-	slack = sim_get_number("irq_frames") + 2 + rate * (on_debug() ? 0.5 : 0.1);
-	ck_assert_msg(frames > due - slack && frames < due + slack,
-		      "%" PRIu64 " frames, not %f +- %f", frames, due, slack);
-	close(fd);
-}
-END_TEST
-
-/* the same over a longer time and on the timestamps alone, which are the interrupts' */
-START_TEST(rate_of_the_timestamps)
-{
-	const unsigned int wanted = on_debug() ? 1000 : 4000;
-	const struct acq_frame *frame;
-	uint64_t seq, ns;
-	double is;
-	int fd;
-
-	sim_rate(2000);
-	fd = open_or_fail(O_RDONLY);
-	frame = next_frame(fd);
-	seq = frame->seq;
-	ns = frame->timestamp_ns;
+	start_or_fail(fd);
+	after = most_ahead(fd, rate);
 	do {
-		frame = next_frame(fd);
-	} while (frame->seq < seq + wanted);
-	is = (frame->seq - seq) * 1e9 / (frame->timestamp_ns - ns);
-	ck_assert_msg(is > 1900 && is < 2100, "%f Hz", is);
+		before = after;
+		pause_ms(rate < 100 ? 3000 : 1000);
+		after = most_ahead(fd, rate);
+	} while (after < before - slack || after > before + slack);
 	close(fd);
 }
 END_TEST
@@ -504,6 +495,13 @@ END_TEST
 
 /* ---- faults ---- */
 
+/* so slow that the reader keeps up on any machine: what is lost then is the fault's doing */
+static int open_slow(void)
+{
+	sim_rate(200);
+	return open_or_fail(O_RDONLY);
+}
+
 /* The loss is flagged at its place, counted exactly, and moves neither seq nor data. */
 static void expect_overruns(int fd, struct stream *stream, uint64_t overruns, uint64_t lost)
 {
@@ -521,7 +519,7 @@ static void expect_overruns(int fd, struct stream *stream, uint64_t overruns, ui
 
 START_TEST(overflow)
 {
-	int fd = open_or_fail(O_RDONLY);
+	int fd = open_slow();
 	uint64_t lost = stats(fd).hw_lost;
 	struct stream stream;
 	unsigned int i;
@@ -568,7 +566,7 @@ END_TEST
 
 START_TEST(stall)
 {
-	int fd = open_or_fail(O_RDONLY);
+	int fd = open_slow();
 	struct acq_stats before, after;
 	struct stream stream;
 
@@ -594,7 +592,7 @@ END_TEST
 /* each is counted, streaming or not, and nothing else comes of it */
 START_TEST(spurious)
 {
-	int fd = open_or_fail(O_RDONLY);
+	int fd = open_slow();
 	uint64_t before = stats(fd).spurious_irqs, irqs = stats(fd).irqs;
 	struct stream stream;
 
@@ -620,7 +618,7 @@ END_TEST
 
 START_TEST(storm)
 {
-	int fd = open_or_fail(O_RDONLY);
+	int fd = open_slow();
 	uint64_t before = stats(fd).irqs;
 	struct stream stream;
 
@@ -811,7 +809,6 @@ static void add_clock(Suite *suite)
 	TCase *tcase = add_case(suite, "clock");
 
 	tcase_add_loop_test(tcase, rate_holds, 0, ARRAY_SIZE(rates));
-	tcase_add_test(tcase, rate_of_the_timestamps);
 	tcase_add_test(tcase, few_interrupts_at_high_rates);
 	tcase_add_test(tcase, silence_after_stop);
 }
