@@ -621,7 +621,8 @@ START_TEST(unmapped_while_pended)
 	submit_to(0, memory, stride);
 	munmap(memory, page);
 	ck_assert_ptr_eq(mmap(memory, page, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), memory);
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+			 memory);
 	sim_resume();
 	ck_assert_int_eq(result(), stride);
 	for (i = 0; i < page; i++)

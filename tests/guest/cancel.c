@@ -12,45 +12,52 @@
 #define DEVICE_FRAMES 16384
 
 static struct stream stream;
+static unsigned int period_us;
 static size_t stride;
 static int device;
 
+/* A round must be shorter than the time between two frames, or nothing ever waits. */
 static void begin(void)
 {
 	sim_reset();
+	period_us = on_debug() ? 20000 : 2000;
+	sim_rate(1000000 / period_us);
 	device = open_or_fail(O_RDWR);
 	configure_or_fail(device, DEVICE_FRAMES, 1, 0);
 	stride = info(device).stride;
 	stream_begin(&stream, device);
 }
 
-static void spin_until(int64_t ns)
+static void spin_us(unsigned int us)
 {
-	while (now_ns() < ns)
+	int64_t end = now_ns() + us * INT64_C(1000);
+
+	while (now_ns() < end)
 		;
+}
+
+/* from nothing to so many periods, another each round */
+static void spin_somewhat(unsigned int round, unsigned int periods)
+{
+	spin_us(round * 7919 % (periods * period_us));
 }
 
 /* A delay that hunts for the moment at which either side wins. */
 struct hunt {
-	int64_t delay;
+	unsigned int delay_us;
 	unsigned int early, late; /* how often we came so */
 };
 
-static void hunt_wait(const struct hunt *hunt)
-{
-	spin_until(now_ns() + hunt->delay);
-}
-
 static void hunt_learn(struct hunt *hunt, bool early)
 {
-	const int64_t step = 50000, most = 20000000;
+	const unsigned int step = period_us / 20, most = 10 * period_us;
 
 	if (early) {
 		hunt->early++;
-		hunt->delay += hunt->delay < most ? step : 0;
+		hunt->delay_us += hunt->delay_us < most ? step : 0;
 	} else {
 		hunt->late++;
-		hunt->delay -= hunt->delay > step ? step : 0;
+		hunt->delay_us -= hunt->delay_us >= step ? step : 0;
 	}
 }
 
@@ -87,7 +94,7 @@ START_TEST(io_cancel_race)
 	io_context_t context = context_or_fail(8);
 	unsigned int i, count = rounds(1000, 100000);
 	char *buf = alloc_or_fail(stride);
-	struct hunt hunt = { .delay = 500000 };
+	struct hunt hunt = { .delay_us = period_us / 2 };
 	struct io_event event, unused;
 	struct iocb iocb;
 	uint64_t cancelled = 0;
@@ -96,7 +103,7 @@ START_TEST(io_cancel_race)
 	start_or_fail(device);
 	for (i = 0; i < count; i++) {
 		submit(context, &iocb, device, buf, stride);
-		hunt_wait(&hunt);
+		spin_us(hunt.delay_us);
 		ret = io_cancel(context, &iocb, &unused);
 		ck_assert(ret == 0 || ret == -EINPROGRESS || ret == -EINVAL);
 		events_or_fail(context, &event, 1);
@@ -121,7 +128,9 @@ END_TEST
 /* Several in the queue, of which one is cancelled: the others stay in order. */
 START_TEST(io_cancel_in_queue_race)
 {
-	enum { DEPTH = 6 };
+	enum {
+		DEPTH = 6
+	};
 	io_context_t context = context_or_fail(DEPTH);
 	unsigned int i, k, count = rounds(300, 30000);
 	char *buf = alloc_or_fail(DEPTH * stride);
@@ -132,7 +141,7 @@ START_TEST(io_cancel_in_queue_race)
 	for (i = 0; i < count; i++) {
 		for (k = 0; k < DEPTH; k++)
 			submit(context, &iocbs[k], device, buf + k * stride, stride);
-		spin_until(now_ns() + i * 7919 % 4000 * 1000);
+		spin_somewhat(i, 2);
 		io_cancel(context, &iocbs[i % DEPTH], &unused);
 		io_cancel(context, &iocbs[i / DEPTH % DEPTH], &unused);
 		events_or_fail(context, events, DEPTH);
@@ -190,7 +199,7 @@ START_TEST(signal_race)
 	start_or_fail(device);
 	spawn_or_fail(&victim.thread, victim_thread, &victim);
 	for (i = 0; i < count; i++) {
-		spin_until(now_ns() + i * 7919 % 2500 * 1000);
+		spin_somewhat(i, 2);
 		pthread_kill(victim.thread, SIGUSR1);
 	}
 	__atomic_store_n(&victim.stop, true, __ATOMIC_RELEASE);
@@ -221,9 +230,11 @@ static void *destroyer_thread(void *arg)
 	for (i = 0; i < count; i++) {
 		io_context_t context = context_or_fail(DESTROY_DEPTH);
 
+		/* what came while the last one was destroyed */
+		flush_or_fail(fd);
 		for (k = 0; k < DESTROY_DEPTH; k++)
 			submit(context, &iocbs[k], fd, buf + k * stride, stride);
-		spin_until(now_ns() + i * 7919 % 4000 * 1000);
+		spin_somewhat(i, 2);
 		ck_assert_int_eq(io_destroy(context), 0);
 	}
 	/* each of those that waited took a frame or was cancelled, and none is left */
@@ -250,33 +261,41 @@ START_TEST(io_destroy_race)
 }
 END_TEST
 
+#define STOP_DEPTH 3
+
+/* What the requests of a round got, in the order of issue: frames, then nothing. */
+static bool stop_check(const struct iocb *iocbs, const struct io_event *events)
+{
+	bool ended = false;
+	unsigned int k;
+
+	for (k = 0; k < STOP_DEPTH; k++) {
+		ck_assert_ptr_eq(events[k].obj, &iocbs[k]);
+		ck_assert(events[k].res == (ended ? 0 : stride) || events[k].res == 0);
+		ended = !events[k].res;
+		stream_take_all(&stream, iocbs[k].u.c.buf, events[k].res);
+	}
+	return ended;
+}
+
 /* STOP: what is there in order, then 0 for whoever waits. */
 START_TEST(stop_race)
 {
-	enum { DEPTH = 3 };
-	io_context_t context = context_or_fail(DEPTH);
+	io_context_t context = context_or_fail(STOP_DEPTH);
 	unsigned int i, k, count = rounds(1000, 100000);
-	char *buf = alloc_or_fail(DEPTH * stride);
-	struct io_event events[DEPTH];
-	struct hunt hunt = { .delay = 1000000 };
-	struct iocb iocbs[DEPTH];
-	bool ended;
+	char *buf = alloc_or_fail(STOP_DEPTH * stride);
+	struct hunt hunt = { .delay_us = period_us };
+	struct io_event events[STOP_DEPTH];
+	struct iocb iocbs[STOP_DEPTH];
 
 	for (i = 0; i < count; i++) {
 		start_or_fail(device);
-		for (k = 0; k < DEPTH; k++)
+		for (k = 0; k < STOP_DEPTH; k++)
 			submit(context, &iocbs[k], device, buf + k * stride, stride);
-		hunt_wait(&hunt);
+		spin_us(hunt.delay_us);
 		stop_or_fail(device);
-		events_or_fail(context, events, DEPTH);
-		for (k = 0, ended = false; k < DEPTH; k++) {
-			ck_assert_ptr_eq(events[k].obj, &iocbs[k]);
-			ck_assert(events[k].res == stride || events[k].res == 0);
-			ck_assert(!ended || events[k].res == 0);
-			ended = events[k].res == 0;
-			stream_take_all(&stream, buf + k * stride, events[k].res);
-		}
-		hunt_learn(&hunt, ended);
+		events_or_fail(context, events, STOP_DEPTH);
+		hunt_learn(&hunt, stop_check(iocbs, events));
 		while (stats(device).ring)
 			stream_read_or_fail(&stream, device, 1);
 	}
@@ -302,7 +321,7 @@ START_TEST(flush_race)
 	start_or_fail(device);
 	for (i = 0; i < count; i++) {
 		submit(context, &iocb, device, buf, 3 * stride);
-		spin_until(now_ns() + i * 7919 % 4000 * 1000);
+		spin_somewhat(i, 2);
 		flush_or_fail(device);
 		events_or_fail(context, &event, 1);
 		ck_assert_int_eq(event.res, 3 * stride);

@@ -453,8 +453,7 @@ static void exec_dd(int fd, size_t stride)
 {
 	char line[128];
 
-	snprintf(line, sizeof(line),
-		 "dd bs=%zu count=5 >/dev/null 2>/dev/null <&%d", stride, fd);
+	snprintf(line, sizeof(line), "dd bs=%zu count=5 >/dev/null 2>/dev/null <&%d", stride, fd);
 	execl("/bin/sh", "sh", "-c", line, NULL);
 	_exit(127);
 }

@@ -32,17 +32,11 @@ struct acq_stats stats(int fd)
 	struct acq_stats stats = { .size = sizeof(stats) };
 
 	ck_assert_ok(command(fd, ACQ_IOC_GET_STATS, &stats));
-	ck_assert_msg(stats.produced ==
-			      stats.delivered + stats.lost + stats.flushed + stats.ring,
-		      "produced %" PRIu64 ", delivered %" PRIu64 ", lost %" PRIu64
-		      ", flushed %" PRIu64 ", ring %u",
-		      (uint64_t)stats.produced, (uint64_t)stats.delivered,
-		      (uint64_t)stats.lost, (uint64_t)stats.flushed, stats.ring);
+	expect_equal(stats.produced, stats.delivered + stats.lost + stats.flushed + stats.ring);
 	return stats;
 }
 
-void configure_or_fail(int fd, unsigned int frames, unsigned int watermark,
-		       unsigned int latency_us)
+void configure_or_fail(int fd, unsigned int frames, unsigned int watermark, unsigned int latency_us)
 {
 	struct acq_config config = {
 		.size = sizeof(config),
@@ -152,15 +146,13 @@ static void check_header(const struct acq_info *info, const struct acq_frame *fr
 {
 	const unsigned int known = ACQ_FRAME_START | ACQ_FRAME_GAP | ACQ_FRAME_HW_OVERRUN;
 
-	ck_assert_uint_eq(frame->bytes,
-			  info->channels * info->samples * bytes_of(info->format));
-	ck_assert_uint_eq(frame->stride, info->stride);
-	ck_assert_uint_eq(frame->rate_hz, info->rate_hz);
-	ck_assert_uint_eq(frame->format, info->format);
-	ck_assert_uint_eq(frame->channels, info->channels);
-	ck_assert_uint_eq(frame->flags & ~known, 0);
-	ck_assert_uint_ne(frame->timestamp_ns, 0);
-	ck_assert_uint_le(frame->timestamp_ns, (uint64_t)now_ns());
+	expect_equal(frame->bytes, info->channels * info->samples * bytes_of(info->format));
+	expect_equal(frame->stride, info->stride);
+	expect_equal(frame->rate_hz, info->rate_hz);
+	expect_equal(frame->format, info->format);
+	expect_equal(frame->channels, info->channels);
+	expect_equal(frame->flags & ~known, 0);
+	expect(frame->timestamp_ns > 0 && frame->timestamp_ns <= (uint64_t)now_ns());
 }
 
 /* The header is sane, the counter's payload right to the last bit, the tail zero. */
@@ -175,12 +167,13 @@ void check_frame(const struct acq_info *info, const struct acq_frame *frame)
 	check_header(info, frame);
 	for (i = 0; i < values; i++) {
 		value = frame->seq * values + i;
-		ck_assert_msg(!memcmp(frame->data + i * bytes, &value, bytes),
-			      "seq %" PRIu64 ": value %u is damaged", (uint64_t)frame->seq, i);
+		if (memcmp(frame->data + i * bytes, &value, bytes))
+			ck_abort_msg("seq %" PRIu64 ": value %u is damaged", (uint64_t)frame->seq,
+				     i);
 	}
 	tail = frame->stride - sizeof(*frame) - frame->bytes;
-	ck_assert_uint_lt(tail, sizeof(zero));
-	ck_assert_mem_eq(frame->data + frame->bytes, zero, tail);
+	expect(tail < sizeof(zero));
+	expect(!memcmp(frame->data + frame->bytes, zero, tail));
 }
 
 void stream_begin(struct stream *stream, int fd)
@@ -199,14 +192,14 @@ void stream_take(struct stream *stream, const struct acq_frame *frame)
 
 	check_frame(&stream->info, frame);
 	if (start) {
-		ck_assert(!gap);
+		expect(!gap);
 		stream->starts++;
 	} else {
-		ck_assert_msg(stream->frames, "the first frame is no START");
-		ck_assert_uint_ge(frame->seq, stream->next);
-		ck_assert_msg(gap == (frame->seq != stream->next),
-			      "seq %" PRIu64 " after %" PRIu64 ", flags %#x",
-			      (uint64_t)frame->seq, stream->next - 1, frame->flags);
+		if (!stream->frames)
+			ck_abort_msg("the first frame is no START");
+		if (frame->seq < stream->next || gap != (frame->seq != stream->next))
+			ck_abort_msg("seq %" PRIu64 " after %" PRIu64 ", flags %#x",
+				     (uint64_t)frame->seq, stream->next - 1, frame->flags);
 		stream->lost += frame->seq - stream->next;
 	}
 	if (!stream->frames)
@@ -220,7 +213,7 @@ unsigned int stream_take_all(struct stream *stream, const void *frames, size_t b
 	unsigned int stride = stream->info.stride;
 	size_t at;
 
-	ck_assert_uint_eq(bytes % stride, 0);
+	expect_equal(bytes % stride, 0);
 	for (at = 0; at < bytes; at += stride)
 		stream_take(stream, (const void *)((const char *)frames + at));
 	return bytes / stride;
@@ -235,7 +228,8 @@ void stream_read_or_fail(struct stream *stream, int fd, unsigned int frames)
 
 	while (bytes) {
 		got = read(fd, buf, bytes);
-		ck_assert_msg(got > 0, "read: %s", got ? strerror(errno) : "ended");
+		if (got <= 0)
+			ck_abort_msg("read: %s", got ? strerror(errno) : "ended");
 		stream_take_all(stream, buf, got);
 		bytes -= got;
 	}

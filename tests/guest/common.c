@@ -141,8 +141,8 @@ void join_or_fail(pid_t child)
 {
 	int status = wait_or_fail(child);
 
-	ck_assert_msg(WIFEXITED(status) && !WEXITSTATUS(status),
-		      "a child's wait status is %#x", status);
+	ck_assert_msg(WIFEXITED(status) && !WEXITSTATUS(status), "a child's wait status is %#x",
+		      status);
 }
 
 void spawn_or_fail(pthread_t *thread, void *(*function)(void *), void *arg)

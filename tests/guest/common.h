@@ -25,30 +25,50 @@
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 /* for a call that must fail, and how */
-#define ck_assert_errno(call, error)                                                   \
-	do {                                                                           \
-		int wanted_ = (error);                                                 \
-										       \
-		errno = 0;                                                             \
-		ck_assert_int_eq(call, -1);                                            \
-		ck_assert_msg(errno == wanted_, "%s: %s, not %s", #call, strerror(errno), \
-			      #error);                                                 \
+#define ck_assert_errno(call, error) \
+	do { \
+		int wanted_ = (error); \
+\
+		errno = 0; \
+		ck_assert_int_eq(call, -1); \
+		ck_assert_msg(errno == wanted_, "%s: %s, not %s", #call, strerror(errno), #error); \
 	} while (0)
 
 /* for a call that must not */
-#define ck_assert_ok(call) ck_assert_msg((call) >= 0, "%s: %s", #call, strerror(errno))
+#define ck_assert_ok(call) \
+	do { \
+		if ((call) < 0) \
+			ck_abort_msg("%s: %s", #call, strerror(errno)); \
+	} while (0)
+
+/* For each frame: Check's own assertions leave a mark in a file each time. */
+#define expect(cond) \
+	do { \
+		if (!(cond)) \
+			ck_abort_msg("%s", #cond); \
+	} while (0)
+
+#define expect_equal(is, wanted) \
+	do { \
+		uint64_t is_ = (is), wanted_ = (wanted); \
+\
+		if (is_ != wanted_) \
+			ck_abort_msg("%s is %llu, not %s, %llu", #is, (unsigned long long)is_, \
+				     #wanted, (unsigned long long)wanted_); \
+	} while (0)
 
 /* Nothing here takes this long, not even on the debug kernel under emulation. */
 #define PATIENCE_MS (on_debug() ? 60000 : 25000)
 
 /* Until something becomes true that another thread, process or interrupt makes true. */
-#define wait_until(cond)                                                      \
-	do {                                                                  \
-		int64_t end_ms = now_ms() + PATIENCE_MS;                      \
-		while (!(cond)) {                                             \
-			ck_assert_msg(now_ms() < end_ms, "in vain: %s", #cond);  \
-			pause_ms(1);                                          \
-		}                                                             \
+#define wait_until(cond) \
+	do { \
+		int64_t end_ms = now_ms() + PATIENCE_MS; \
+		while (!(cond)) { \
+			if (now_ms() >= end_ms) \
+				ck_abort_msg("in vain: %s", #cond); \
+			pause_ms(1); \
+		} \
 	} while (0)
 
 /* common.c */

@@ -24,8 +24,8 @@ static void open_device(void)
 /* Memory that ends with the last byte of a page, behind which there is nothing. */
 static void *end_of_memory(size_t bytes)
 {
-	char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *pages =
+		mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	ck_assert_ptr_ne(pages, MAP_FAILED);
 	ck_assert_ok(munmap(pages + page, page));
@@ -120,16 +120,16 @@ static void exact(unsigned int cmd, const void *good, size_t bytes)
 }
 
 /* ends with a member that is not padded, and is what the UAPI header says */
-#define test_lengths(cmd, type, last, ...)                                              \
-	do {                                                                            \
-		const type good = { .size = sizeof(good), ##__VA_ARGS__ };              \
-											\
+#define test_lengths(cmd, type, last, ...) \
+	do { \
+		const type good = { .size = sizeof(good), ##__VA_ARGS__ }; \
+\
 		ck_assert_uint_eq(offsetof(type, last) + sizeof(good.last), sizeof(good)); \
-		ck_assert_uint_eq(offsetof(type, size), 0);                             \
-		lengths(cmd, &good, sizeof(good));                                      \
-		exact(cmd, &good, sizeof(good));                                        \
-		bad_sizes(cmd, &good, sizeof(good));                                    \
-		bad_addresses(cmd, sizeof(good));                                       \
+		ck_assert_uint_eq(offsetof(type, size), 0); \
+		lengths(cmd, &good, sizeof(good)); \
+		exact(cmd, &good, sizeof(good)); \
+		bad_sizes(cmd, &good, sizeof(good)); \
+		bad_addresses(cmd, sizeof(good)); \
 	} while (0)
 
 START_TEST(lengths_of_get_info)
@@ -166,8 +166,8 @@ END_TEST
 START_TEST(lengths_of_share_buffer)
 {
 	static const size_t more[] = { 0, 1, 8, 64 };
-	void *memory = mmap(NULL, 16 * page, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *memory =
+		mmap(NULL, 16 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	const struct acq_share good = {
 		.size = sizeof(good),
 		.addr = (uintptr_t)memory,
@@ -285,8 +285,8 @@ END_TEST
 /* A result that can't be handed over is an error, and the kernel survives it. */
 START_TEST(read_only_struct)
 {
-	struct acq_info *info = mmap(NULL, page, PROT_READ | PROT_WRITE,
-				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct acq_info *info =
+		mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	ck_assert_ptr_ne(info, MAP_FAILED);
 	info->size = sizeof(*info);
@@ -388,8 +388,8 @@ static struct acq_config configure(unsigned int frames, unsigned int watermark,
 	return config;
 }
 
-static void refuse_configure(unsigned int frames, unsigned int watermark,
-			     unsigned int latency_us, int error)
+static void refuse_configure(unsigned int frames, unsigned int watermark, unsigned int latency_us,
+			     int error)
 {
 	struct acq_config config = {
 		.size = sizeof(config),

@@ -213,12 +213,14 @@ END_TEST
 
 START_TEST(parameters)
 {
+	static const char all_params[] =
+		"rate=250 channels=3 samples=7 format=u8 waveform=noise irq_frames=5 fifo_depth=50";
 	struct acq_info got;
 	char value[16];
 	int fd;
 
 	unload_module_or_fail("acq_sim");
-	load_module_or_fail("acq_sim", "rate=250 channels=3 samples=7 format=u8 waveform=noise irq_frames=5 fifo_depth=50");
+	load_module_or_fail("acq_sim", all_params);
 	fd = open_or_fail(O_RDONLY);
 	got = info(fd);
 	close(fd);
@@ -235,11 +237,8 @@ START_TEST(parameters)
 END_TEST
 
 static const char *const bad_core[] = {
-	"bottom_half=",
-	"bottom_half=softirq",
-	"bottom_half=threads",
-	"ring_max_kib=many",
-	"ring_max_kib=-1",
+	"bottom_half=",	     "bottom_half=softirq", "bottom_half=threads",
+	"ring_max_kib=many", "ring_max_kib=-1",
 };
 
 START_TEST(bad_core_parameters)
@@ -276,8 +275,7 @@ START_TEST(bad_sim_parameters)
 	unload_module_or_fail("acq_sim");
 	error = load_module("acq_sim", bad_sim[_i]);
 	/* a number that doesn't fit is ERANGE, before the module sees it */
-	ck_assert_msg(error == EINVAL || error == ERANGE, "%s: %s", bad_sim[_i],
-		      strerror(error));
+	ck_assert_msg(error == EINVAL || error == ERANGE, "%s: %s", bad_sim[_i], strerror(error));
 	nothing_of_sim();
 	load();
 	unload();

@@ -528,9 +528,21 @@ END_TEST
 
 static const int32_t lies[] = {
 	/* from @in */
-	1, 2, 8, 9, 1000, 0x40000000, 0x7fffffff,
+	1,
+	2,
+	8,
+	9,
+	1000,
+	0x40000000,
+	0x7fffffff,
 	/* from @out */
-	-1, -2, -8, -9, -1000, -0x40000000, -0x7fffffff - 1,
+	-1,
+	-2,
+	-8,
+	-9,
+	-1000,
+	-0x40000000,
+	-0x7fffffff - 1,
 };
 
 static void check_broken(int fd, const struct ring *ring)
@@ -607,13 +619,13 @@ START_TEST(lie_wakes)
 	struct ring ring;
 	pid_t child;
 
-	pollfd.fd = open_ring_or_fail(&ring, 64);
-	set_watermark_or_fail(pollfd.fd, 64);
+	pollfd.fd = open_ring_or_fail(&ring, 8192);
+	set_watermark_or_fail(pollfd.fd, 8192);
 	start_or_fail(pollfd.fd);
 	child = fork_or_fail();
 	if (!child) {
 		pause_ms(50);
-		ring_set_out(&ring, ring.out + 1000);
+		ring_set_out(&ring, ring.out - 1000);
 		_exit(0);
 	}
 	ck_assert_int_eq(poll(&pollfd, 1, PATIENCE_MS), 1);

@@ -94,8 +94,8 @@ END_TEST
 static char *page_before_nothing(int prot)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
-	char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *pages =
+		mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	ck_assert_ptr_ne(pages, MAP_FAILED);
 	ck_assert_ok(mprotect(pages + page, page, prot));
@@ -599,7 +599,8 @@ START_TEST(tail_is_zero)
 		fill_ring_or_fail(fd);
 		stop_or_fail(fd);
 		stream_begin(&stream, fd);
-		ck_assert_uint_eq(stream.info.stride, (sizeof(struct acq_frame) + samples + 7) / 8 * 8);
+		ck_assert_uint_eq(stream.info.stride,
+				  (sizeof(struct acq_frame) + samples + 7) / 8 * 8);
 		ck_assert_uint_eq(stream_drain_or_fail(&stream, fd), 8);
 	}
 }

@@ -116,12 +116,7 @@ static void *memory_memfd(size_t bytes)
 }
 
 static void *(*const kinds[])(size_t bytes) = {
-	memory_malloc,
-	memory_or_fail,
-	memory_huge,
-	memory_sysv,
-	memory_posix,
-	memory_memfd,
+	memory_malloc, memory_or_fail, memory_huge, memory_sysv, memory_posix, memory_memfd,
 };
 
 /* the frames come, wrap, and are consumed without a system call but to wait */

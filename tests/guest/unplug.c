@@ -96,8 +96,7 @@ START_TEST(commands_after_it)
 	stop_or_fail(stopped);
 	start_or_fail(device);
 	unplug();
-	ck_assert_uint_eq(info(device).flags & (ACQ_INFO_GONE | ACQ_INFO_STREAMING),
-			  ACQ_INFO_GONE);
+	ck_assert_uint_eq(info(device).flags & (ACQ_INFO_GONE | ACQ_INFO_STREAMING), ACQ_INFO_GONE);
 	ck_assert_uint_eq(info(idle).flags & ACQ_INFO_GONE, ACQ_INFO_GONE);
 	ck_assert_errno(command(device, ACQ_IOC_SETUP, &setup), ENODEV);
 	ck_assert_errno(command(idle, ACQ_IOC_START, NULL), ENODEV);
@@ -321,16 +320,17 @@ START_TEST(shared_buffer)
 	struct acq_share share = { .size = sizeof(share), .bytes = 4 * page_bytes() };
 	char *memory = memory_or_fail(share.bytes);
 	long pinned = pinned_pages();
+	struct ring ring;
+	unsigned int there;
 
 	share.addr = (uintptr_t)memory;
 	ck_assert_ok(command(device, ACQ_IOC_SHARE_BUFFER, &share));
-	fill_or_fail(device, 6);
+	ring_map_share_or_fail(&ring, device, memory);
+	there = fill_or_fail(device, 6);
 	unplug();
 	ck_assert_int_eq(pinned_pages(), pinned + 4);
-	stream_take(&stream, ring_frame(&(struct ring){
-		.frames = memory,
-		.producer = &(struct acq_producer){
-			.frames = share.ring_frames, .stride = stride } }, -256U));
+	ck_assert_uint_eq(ring_take(&ring, &stream, 4096), there);
+	ring_unmap(&ring);
 	ck_assert_ok(command(device, ACQ_IOC_UNSHARE_BUFFER, NULL));
 	ck_assert_int_eq(pinned_pages(), pinned);
 }
@@ -442,8 +442,8 @@ static void race_end(struct race *race)
 	long res;
 	int i;
 
-	ck_assert_int_eq(io_getevents(race->context, RACE_DEPTH, RACE_DEPTH + 1, events,
-				      &patience), RACE_DEPTH);
+	ck_assert_int_eq(io_getevents(race->context, RACE_DEPTH, RACE_DEPTH + 1, events, &patience),
+			 RACE_DEPTH);
 	ck_assert_int_eq(io_getevents(race->context, 1, 1, events + RACE_DEPTH, &none), 0);
 	for (i = 0; i < RACE_DEPTH; i++) {
 		res = events[i].res;

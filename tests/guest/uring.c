@@ -96,7 +96,7 @@ static struct completion completion(void)
 	struct io_uring_cqe *cqe;
 	int ret = io_uring_wait_cqe_timeout(&uring, &cqe, &patience);
 
-	ck_assert_msg(!ret, "no completion: %s", strerror(-ret));
+	ck_assert_msg(!ret, "nothing has ended: %s", strerror(-ret));
 	copy = (struct completion){ cqe->user_data, cqe->res, cqe->flags };
 	io_uring_cqe_seen(&uring, cqe);
 	return copy;
