@@ -419,5 +419,10 @@ long acq_ioctl(struct file *file, unsigned int cmd, unsigned long user)
 	if (ret)
 		return ret;
 	arg.size = size;
-	return copy_to_user(ptr, &arg, min_t(size_t, size, command->size)) ? -EFAULT : 0;
+	if (!copy_to_user(ptr, &arg, min_t(size_t, size, command->size)))
+		return 0;
+	/* The program does not know what it was given: take it back. */
+	if (cmd == ACQ_IOC_SHARE_BUFFER)
+		ioctl_unshare_buffer(file, NULL);
+	return -EFAULT;
 }

@@ -964,6 +964,9 @@ START_TEST(race_of_threads)
 	pthread_t submitters[SUBMITTERS], waiters[WAITERS], canceller;
 	unsigned int i;
 
+	/* requests are to be faster than frames, so that they pend */
+	sim_rate(on_debug() ? 100 : 1000);
+	stream_begin(&stream, device);
 	race_begin(rounds(1000, 30000));
 	for (i = 0; i < WAITERS; i++)
 		spawn_or_fail(&waiters[i], wait_for_many, NULL);
