@@ -189,6 +189,7 @@ void stream_take(struct stream *stream, const struct acq_frame *frame)
 {
 	bool start = frame->flags & ACQ_FRAME_START;
 	bool gap = frame->flags & ACQ_FRAME_GAP;
+	bool jump = frame->seq != stream->next;
 
 	check_frame(&stream->info, frame);
 	if (start) {
@@ -197,7 +198,7 @@ void stream_take(struct stream *stream, const struct acq_frame *frame)
 	} else {
 		if (!stream->frames)
 			ck_abort_msg("the first frame is no START");
-		if (frame->seq < stream->next || gap != (frame->seq != stream->next))
+		if (frame->seq < stream->next || gap != jump)
 			ck_abort_msg("seq %" PRIu64 " after %" PRIu64 ", flags %#x",
 				     (uint64_t)frame->seq, stream->next - 1, frame->flags);
 		stream->lost += frame->seq - stream->next;
