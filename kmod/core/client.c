@@ -26,7 +26,7 @@
 static bool client_wake(struct acq_client *client)
 {
 	bool woke = acq_request_kick(client);
-	bool tell = acq_client_pollable(client);
+	bool tell = acq_client_pollable(client) && acq_event_wanted(client);
 
 	client->wakeups += woke || tell;
 	return tell;

@@ -302,6 +302,7 @@ bool acq_request_kick(struct acq_client *client);
 void acq_request_work(struct work_struct *work);
 
 /* event.c */
+bool acq_event_wanted(struct acq_client *client);
 void acq_event_notify(struct acq_client *client);
 int acq_event_set_fd(struct acq_client *client, int fd);
 

@@ -19,6 +19,19 @@ static void event_signal_fd(struct acq_client *client)
 }
 
 /**
+ * acq_event_wanted() - does anybody wait to be told?
+ * @client: of an open file
+ *
+ * Context: client->lock held, after publishing.
+ * Return: whether acq_event_notify() is of use.
+ */
+bool acq_event_wanted(struct acq_client *client)
+{
+	/* Barrier C of ring.c. */
+	return wq_has_sleeper(&client->wq) || client->eventfd || READ_ONCE(client->fasync);
+}
+
+/**
  * acq_event_notify() - there is something to look at: frames, or an end
  * @client: of an open file
  *
