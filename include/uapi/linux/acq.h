@@ -54,6 +54,7 @@
  * caller to sizeof. Too short is EINVAL; longer than the kernel knows is E2BIG
  * unless the rest is zero; reserved fields must be zero, else EINVAL; an unknown
  * command is ENOTTY. START, STOP, FLUSH and UNSHARE_BUFFER take 0 as argument.
+ * START while attached and STOP while stopped change nothing.
  */
 #ifndef _UAPI_LINUX_ACQ_H
 #define _UAPI_LINUX_ACQ_H
