@@ -127,6 +127,7 @@ int acq_device_setup(struct acq_device *adev, int (*change)(struct acq_geometry 
 		ret = -EBUSY;
 		if (!atomic_cmpxchg(&adev->geometry, 0, -1)) {
 			ret = device_change(adev, change, arg);
+			/* Pairs with the inc in acq_geometry_get(): who gets it sees this one. */
 			atomic_set_release(&adev->geometry, 0);
 		}
 	}

@@ -19,7 +19,8 @@
  *  - The producer page and the frames are written and never read, but to copy
  *    frames out.
  *
- * The barriers of the module are here and nowhere else:
+ * The barriers of the data path are here and nowhere else (device.c has one, for the
+ * geometry):
  *
  *  A  acq_ring_publish() stores in with release, after the frames: pairs with the
  *     acquire in acq_ring_count() and in the program's own load of in.
