@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What people do at a prompt: the node under the usual tools, and the tools of our own. */
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -243,6 +244,47 @@ START_TEST(acqread_ends)
 }
 END_TEST
 
+/* timeout(1) sends two: to its child, and to its group, in which that is too */
+START_TEST(acqread_told_twice)
+{
+	unsigned int i;
+
+	for (i = 0; i < 20; i++) {
+		shell_or_fail("acqread -f raw -o " CAPTURE " & pid=$!; "
+			      "until [ -s " CAPTURE " ]; do :; done; "
+			      "kill -INT $pid; kill -INT $pid; wait $pid");
+		says_or_fail(COMPLAINT, "frames");
+		unlink(CAPTURE);
+	}
+}
+END_TEST
+
+/* who insists gets an end, also where nobody takes the data */
+START_TEST(acqread_insisted)
+{
+	int ends[2], status;
+	int64_t began;
+	pid_t child;
+
+	ck_assert_ok(pipe2(ends, O_CLOEXEC));
+	child = fork_or_fail();
+	if (!child) {
+		dup2(ends[1], 1);
+		execlp("acqread", "acqread", "-f", "raw", NULL);
+		_exit(127);
+	}
+	wait_until(poll(&(struct pollfd){ .fd = ends[1], .events = POLLOUT }, 1, 0) == 0 &&
+		   asleep(child));
+	began = now_ms();
+	wait_until(kill(child, SIGINT) || waitpid(child, &status, WNOHANG) == child);
+	ck_assert_int_ge(now_ms() - began, 1000);
+	ck_assert(WIFSIGNALED(status));
+	ck_assert_int_eq(WTERMSIG(status), SIGINT);
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
 START_TEST(acqread_capture)
 {
 	shell_or_fail("head -c %zu " NODE " >" CAPTURE, 30 * stride);
@@ -353,6 +395,8 @@ static Suite *suite(void)
 	tcase_add_loop_test(own, acqread_formats, 0, ARRAY_SIZE(formats));
 	tcase_add_test(own, acqread_until);
 	tcase_add_test(own, acqread_ends);
+	tcase_add_test(own, acqread_told_twice);
+	tcase_add_test(own, acqread_insisted);
 	tcase_add_test(own, acqread_capture);
 	tcase_add_test(own, acqread_loss);
 	tcase_add_test(own, acqread_verify);

@@ -1011,13 +1011,26 @@ static int consume(struct session *s, const void *batch, size_t bytes)
 
 static volatile sig_atomic_t interrupted;
 static struct acq *volatile streaming;
+/* A program that ends us may say so twice: timeout(1) tells us, and then our group. */
+#define INSIST_NS NSEC_PER_SEC
 
-/* Stopping ends whatever wait we are in, and what is left still comes. */
+/*
+ * Stopping ends whatever wait we are in, and what is left still comes. Who insists
+ * gets an end at once.
+ */
 static void on_signal(int sig)
 {
+	static int64_t first;
 	int saved = errno;
 
-	(void)sig;
+	if (interrupted) {
+		if (clock_ns() - first > INSIST_NS) {
+			signal(sig, SIG_DFL);
+			raise(sig);
+		}
+		return;
+	}
+	first = clock_ns();
 	interrupted = 1;
 	if (streaming)
 		acq_stop(streaming);
@@ -1025,15 +1038,18 @@ static void on_signal(int sig)
 }
 
 /*
- * The second signal of a kind ends us at once. A shell has its background jobs
- * ignore SIGINT, and yet that is how scripts end a recording; nohup's SIGHUP stays
- * ignored.
+ * A shell has its background jobs ignore SIGINT, and yet that is how scripts end a
+ * recording; nohup's SIGHUP stays ignored.
  */
 static void catch_signals(void)
 {
-	struct sigaction act = { .sa_handler = on_signal, .sa_flags = SA_RESETHAND };
+	struct sigaction act = { .sa_handler = on_signal };
 	struct sigaction old;
 
+	/* one after the other */
+	sigaddset(&act.sa_mask, SIGINT);
+	sigaddset(&act.sa_mask, SIGTERM);
+	sigaddset(&act.sa_mask, SIGHUP);
 	signal(SIGPIPE, SIG_IGN);
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
