@@ -835,6 +835,8 @@ ATTRIBUTE_GROUPS(sim);
 static void sim_unregister(void *data)
 {
 	acq_unregister(data);
+	/* Stopping a device that is gone notices it once more: not to unplug the next one. */
+	cancel_work(&sim_unplug_work);
 }
 
 static int sim_register(struct device *dev, struct acq_sim *sim)

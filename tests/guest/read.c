@@ -299,7 +299,7 @@ START_TEST(nonblocking)
 	ck_assert_int_eq(read(fd, buf, 2 * stride), 2 * stride);
 	stream_take_all(&stream, buf, 2 * stride);
 	set_watermark_or_fail(fd, there - 2);
-	ck_assert_uint_eq(stream_drain_or_fail(&stream, fd), there - 2);
+	ck_assert_int_eq(read(fd, buf, 4096 * stride), (ssize_t)((there - 2) * stride));
 	free(buf);
 }
 END_TEST
