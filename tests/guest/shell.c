@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "common.h"
@@ -259,6 +260,19 @@ START_TEST(acqread_told_twice)
 }
 END_TEST
 
+static bool blocked_in_write(pid_t child)
+{
+	char path[64], number[8] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", child);
+	file = fopen(path, "re");
+	ck_assert_msg(file, "%s: %s", path, strerror(errno));
+	ck_assert_ptr_nonnull(fgets(number, sizeof(number), file));
+	fclose(file);
+	return strtol(number, NULL, 10) == SYS_write && number[0] != 'r';
+}
+
 /* who insists gets an end, also where nobody takes the data */
 START_TEST(acqread_insisted)
 {
@@ -267,14 +281,14 @@ START_TEST(acqread_insisted)
 	pid_t child;
 
 	ck_assert_ok(pipe2(ends, O_CLOEXEC));
+	ck_assert_ok(fcntl(ends[1], F_SETPIPE_SZ, 4096));
 	child = fork_or_fail();
 	if (!child) {
 		dup2(ends[1], 1);
 		execlp("acqread", "acqread", "-f", "raw", NULL);
 		_exit(127);
 	}
-	wait_until(poll(&(struct pollfd){ .fd = ends[1], .events = POLLOUT }, 1, 0) == 0 &&
-		   asleep(child));
+	wait_until(blocked_in_write(child));
 	began = now_ms();
 	wait_until(kill(child, SIGINT) || waitpid(child, &status, WNOHANG) == child);
 	ck_assert_int_ge(now_ms() - began, 1000);
