@@ -182,4 +182,8 @@ unsigned int ring_take(struct ring *ring, struct stream *stream, unsigned int mo
 void ring_take_or_fail(struct ring *ring, struct stream *stream, int fd, unsigned int frames);
 long pinned_pages(void);
 
+/* common-host.c: the host, which QEMU runs on */
+void host_or_fail(char *answer, size_t bytes, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
 #endif /* TESTS_GUEST_COMMON_H */

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What a guest can't do by itself, tests/qemu/host does for it: plug, unplug, send data. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "common.h"
+
+#define HOST "/dev/ttyS1"
+
+/* A line that is not an answer is the echo of something else, or nothing. */
+static bool read_answer(int fd, char *answer, size_t bytes)
+{
+	size_t used = 0;
+	char c;
+
+	while (read(fd, &c, 1) == 1 && c != '\n')
+		if (used + 1 < bytes)
+			answer[used++] = c;
+	answer[used] = 0;
+	return !strncmp(answer, "ok", 2) || !strncmp(answer, "error", 5);
+}
+
+/* Ask, and wait for the answer, which is left in @answer without its "ok ". */
+void host_or_fail(char *answer, size_t bytes, const char *format, ...)
+{
+	int fd = open(HOST, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	va_list args;
+
+	ck_assert_msg(fd >= 0, "%s: %s", HOST, strerror(errno));
+	dprintf(fd, "HOST ");
+	va_start(args, format);
+	vdprintf(fd, format, args);
+	va_end(args);
+	dprintf(fd, "\n");
+	while (!read_answer(fd, answer, bytes))
+		;
+	close(fd);
+	ck_assert_msg(!strncmp(answer, "ok ", 3), "%s: %s", format, answer);
+	memmove(answer, answer + 3, strlen(answer + 3) + 1);
+}
