@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * acq between drivers: what a source needs to feed a device, in one header.
+ * acq between drivers: what a source needs to feed a device, and a client in the
+ * kernel to take frames from one.
  *
  * A source knows its hardware and nothing else: how to quiet the interrupt, how
  * to drain the data, how to let it interrupt again, how to start and stop. The
@@ -16,6 +17,17 @@
  * acq_unregister() has returned. quiet() can come at any time between
  * acq_register() and acq_unregister(), because the line may be shared, and while
  * the source is stopped too.
+ *
+ * A client in the kernel is what an open file is to a program: a ring, a watermark
+ * and a place in the stream of its own, under the same rules.
+ *
+ *	a work item	frames(), one call at a time; may sleep
+ *	another		gone(), once
+ *	process		acq_open(), acq_start(), acq_stop(), acq_close()
+ *
+ * Neither keeps the other: the source's module may go, which is an unplug to the
+ * client, and the client may close at any time. A driver that is both, a client of
+ * one device and the source of the next, names the first in acq_source.upstream.
  */
 #ifndef _LINUX_ACQ_H
 #define _LINUX_ACQ_H
@@ -25,6 +37,7 @@
 #include <uapi/linux/acq.h>
 
 struct acq_batch;
+struct acq_client;
 struct acq_device;
 struct device;
 struct module;
@@ -59,7 +72,8 @@ struct acq_geometry {
  *	Not called while streaming. An error leaves the old geometry in force; if
  *	the core can't follow, @setup is called again with the old one, and must
  *	take it. Without it nothing can be set.
- * @start: let the hardware acquire and interrupt. May sleep.
+ * @start: let the hardware acquire and interrupt. May sleep. @adev is what
+ *	acq_register() returns, or is about to: the first program can be faster
  * @stop: end it; the hardware must not interrupt any more. May sleep. Cannot
  *	fail, and is called for hardware that is gone as well.
  * @quiet: is this interrupt the hardware's? If so make it stop asserting it and
@@ -74,12 +88,15 @@ struct acq_geometry {
 struct acq_source_ops {
 	struct module *owner;
 	int (*setup)(void *priv, struct acq_geometry *geo);
-	int (*start)(void *priv);
+	int (*start)(void *priv, struct acq_device *adev);
 	void (*stop)(void *priv);
 	bool (*quiet)(void *priv);
 	void (*drain)(void *priv, struct acq_batch *batch);
 	void (*unquiet)(void *priv);
 };
+
+/* a source that is a client of a source that is a client of a source with hardware */
+#define ACQ_CHAIN_MAX 2
 
 /* drain() may sleep: the device can't use the tasklet */
 #define ACQ_SOURCE_SLEEPS BIT(0)
@@ -89,7 +106,9 @@ struct acq_source_ops {
  * @name: of the driver, at most 31 characters
  * @ops: its functions; must outlive the device
  * @priv: first argument of each; the source's, until acq_unregister() returns
- * @parent: the hardware's struct device
+ * @parent: the hardware's struct device, or NULL
+ * @upstream: the client whose frames it makes its own of, or NULL. Chains are
+ *	ACQ_CHAIN_MAX deep at most
  * @irq: the interrupt, which the core requests; 0: none, the source calls
  *	acq_push_begin() and acq_push_end() itself
  * @irqflags: IRQF_SHARED, IRQF_TRIGGER_*; never IRQF_ONESHOT: the hardware is
@@ -106,6 +125,7 @@ struct acq_source {
 	const struct acq_source_ops *ops;
 	void *priv;
 	struct device *parent;
+	const struct acq_client *upstream;
 	int irq;
 	unsigned long irqflags;
 	unsigned int flags;
@@ -122,7 +142,8 @@ struct acq_source {
  *
  * Context: process, may sleep. quiet() may be called before it returns.
  * Return: the device, or ERR_PTR(): -EINVAL for a source that contradicts itself
- * (a geometry out of bounds, a tasklet for a source that sleeps), -ENOMEM, or
+ * (a geometry out of bounds, a tasklet for a source that sleeps), -ELOOP for a
+ * chain that is too long, -ENOMEM, or
  * what requesting the interrupt returned.
  */
 struct acq_device *acq_register(const struct acq_source *src);
@@ -195,6 +216,19 @@ void acq_batch_commit(struct acq_batch *batch, u32 frames, u32 bytes, u16 flags)
 void acq_batch_hw_lost(struct acq_batch *batch, u32 count);
 
 /**
+ * acq_batch_gap() - frames are missing before the next one
+ * @batch: of this drain() or push
+ * @frames: how many, in frames of this device
+ *
+ * For a source that knows how many it could not make, because its own input had a
+ * gap: the sequence numbers jump, each client counts them as lost, and its next
+ * frame carries ACQ_FRAME_GAP. What was committed before goes to the clients first.
+ *
+ * Context: drain(), or between acq_push_begin() and acq_push_end().
+ */
+void acq_batch_gap(struct acq_batch *batch, u64 frames);
+
+/**
  * acq_batch_stride() - bytes from one payload of a reservation to the next
  * @batch: of this drain() or push
  *
@@ -226,5 +260,99 @@ struct acq_batch *acq_push_begin(struct acq_device *adev, ktime_t timestamp);
  * @batch: from acq_push_begin()
  */
 void acq_push_end(struct acq_batch *batch);
+
+/* Clients in the kernel */
+
+/**
+ * struct acq_client_ops - what a client in the kernel is told
+ * @frames: @count frames, acq_frame.stride bytes apart, of which the first is
+ *	@first. They lie in the client's ring and are consumed when it returns. Called
+ *	by the rules of poll: the watermark is reached, or the latency bound has
+ *	passed, or streaming has ended. Process context, may sleep; one call at a
+ *	time, none after acq_stop() or acq_close() have returned. However long it
+ *	takes, the device and its other clients do not wait: the ring fills, and what
+ *	does not fit is lost and counted.
+ * @gone: optional. The device was unplugged, and frames() has seen all that was in
+ *	the ring. Process context, may sleep, once at most and not after acq_close()
+ *	has returned. May call acq_stop() and acq_unregister(); not acq_close(),
+ *	which waits for it.
+ */
+struct acq_client_ops {
+	void (*frames)(void *priv, const struct acq_frame *first, u32 count);
+	void (*gone)(void *priv);
+};
+
+/**
+ * acq_open() - become a client of a device
+ * @name: of the device, as in /dev
+ * @ops: functions of the client; must outlive it
+ * @priv: their first argument
+ *
+ * Like a program's open() this does not start the hardware. Unlike it, it pins no
+ * module, and the device's geometry stands still from here to acq_close(): a SETUP
+ * is told EBUSY.
+ *
+ * Context: process, may sleep.
+ * Return: the client, or ERR_PTR(): -ENODEV if there is no such device, or -ENOMEM.
+ */
+struct acq_client *acq_open(const char *name, const struct acq_client_ops *ops, void *priv);
+
+/**
+ * acq_close() - end of the client; none of its functions runs any more
+ * @client: from acq_open(); not to be used any more
+ *
+ * Context: process, may sleep. Not from the client's functions, nor under a lock
+ * that they take.
+ */
+void acq_close(struct acq_client *client);
+
+/**
+ * acq_client_configure() - ring, watermark and latency
+ * @client: stopped, or never started
+ * @config: as for ACQ_IOC_CONFIGURE; what was granted comes back
+ *
+ * Context: process, may sleep. Not while acq_start() or acq_stop() runs.
+ * Return: 0, -EINVAL for what makes no sense, -ENOMEM for too large a ring, -EBUSY
+ * for another ring while started.
+ */
+int acq_client_configure(struct acq_client *client, struct acq_config *config);
+
+/**
+ * acq_start() - begin to get frames; the first one carries ACQ_FRAME_START
+ * @client: stopped, or never started
+ *
+ * Context: process, may sleep. One acq_start() or acq_stop() at a time.
+ * Return: 0 (also if it was started), -ENODEV, -ENOMEM, -EINTR if the caller is
+ * being killed, or what the source's start() returned.
+ */
+int acq_start(struct acq_client *client);
+
+/**
+ * acq_stop() - no frames any more
+ * @client: any
+ *
+ * frames() has seen what was in the ring when this returns.
+ *
+ * Context: process, may sleep. Not from frames(), nor under a lock that it takes.
+ */
+void acq_stop(struct acq_client *client);
+
+/**
+ * acq_client_geometry() - what the frames of the client's device look like
+ * @client: from acq_open()
+ * @geo: gets it; does not change before acq_close()
+ *
+ * Context: any.
+ */
+void acq_client_geometry(const struct acq_client *client, struct acq_geometry *geo);
+
+/**
+ * acq_client_stats() - the client's counters, consistent with each other
+ * @client: from acq_open()
+ * @stats: gets them; those of the device are not touched
+ *
+ * Context: any but hard interrupts.
+ */
+void acq_client_stats(struct acq_client *client, struct acq_stats *stats);
 
 #endif /* _LINUX_ACQ_H */

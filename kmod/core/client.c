@@ -3,14 +3,16 @@
  * A client: one consumer of a device, with a ring, a watermark and a queue of
  * requests of its own.
  *
- * Who may touch it. Its file's system calls, as long as the file lives. The
- * bottom half, from acq_device_attach() to acq_device_detach(). The latency timer,
- * until acq_client_free() cancels it. The worker (request.c), likewise; a pended
- * kiocb holds the file. Unplug, while the client is in adev->opened. So the file's
- * release ends them all, and no reference count is needed.
+ * Who may touch it. Its file's system calls, as long as the file lives, or the
+ * driver that opened it. The bottom half, from acq_device_attach() to
+ * acq_device_detach(). The latency timer, until acq_client_free() cancels it. The
+ * worker (request.c, driver.c), likewise; a pended kiocb holds the file. Unplug,
+ * while the client is in adev->opened. So the file's release, or the driver's
+ * close, ends them all, and no reference count is needed.
  */
 #include <linux/eventfd.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/rculist.h>
 #include <linux/slab.h>
 
@@ -25,7 +27,7 @@
  */
 static bool client_wake(struct acq_client *client)
 {
-	bool woke = acq_request_kick(client);
+	bool woke = client->ops ? acq_driver_kick(client) : acq_request_kick(client);
 	bool tell = acq_client_pollable(client) && acq_event_wanted(client);
 
 	client->wakeups += woke || tell;
@@ -63,13 +65,16 @@ static void client_arm_timer(struct acq_client *client)
 }
 
 /**
- * acq_client_new() - a client for a file that is being opened
+ * acq_client_new() - a client for a file that is being opened, or for a driver
  * @adev: held by the caller
+ * @ops: the driver's, or NULL
+ * @priv: their first argument
  *
  * Context: process.
  * Return: the client, or ERR_PTR(): -ENOMEM, -ENODEV.
  */
-struct acq_client *acq_client_new(struct acq_device *adev)
+struct acq_client *acq_client_new(struct acq_device *adev, const struct acq_client_ops *ops,
+				  void *priv)
 {
 	struct acq_client *client = kzalloc(sizeof(*client), GFP_KERNEL_ACCOUNT);
 
@@ -80,7 +85,12 @@ struct acq_client *acq_client_new(struct acq_device *adev)
 	spin_lock_init(&client->lock);
 	INIT_LIST_HEAD(&client->requests);
 	init_waitqueue_head(&client->wq);
-	INIT_WORK(&client->work, acq_request_work);
+	client->ops = ops;
+	client->priv = priv;
+	if (ops)
+		acq_driver_init(client);
+	else
+		INIT_WORK(&client->work, acq_request_work);
 	hrtimer_setup(&client->timer, client_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
 	client->ring.in = CLIENT_FIRST_POSITION;
 	client->ring.out = CLIENT_FIRST_POSITION;
@@ -107,7 +117,7 @@ static void client_detach(struct acq_client *client)
 }
 
 /**
- * acq_client_free() - the end of the file
+ * acq_client_free() - the end of the file, or the driver's close
  * @client: nobody can call it any more
  *
  * Context: process, may sleep.
@@ -123,9 +133,11 @@ void acq_client_free(struct acq_client *client)
 		client_detach(client);
 	mutex_unlock(&adev->lock);
 
-	/* ... then the timer, which may queue the work, then the work. */
+	/* ... then the timer, which may queue the work, then the work, then what that queues. */
 	hrtimer_cancel(&client->timer);
 	cancel_work_sync(&client->work);
+	if (client->ops)
+		cancel_work_sync(&client->gone);
 
 	if (client->eventfd)
 		eventfd_ctx_put(client->eventfd);
@@ -167,7 +179,8 @@ static void client_flush(struct acq_client *client)
  * acq_client_drop_ring() - free the storage of the ring; what was left is flushed
  * @client: not attached, not mapped
  *
- * Context: client->map_lock held; client->consumer too unless never attached.
+ * Context: client->map_lock held; client->consumer too unless never attached, or of a
+ * driver: its ring stays as it was configured.
  */
 void acq_client_drop_ring(struct acq_client *client)
 {
@@ -321,21 +334,15 @@ static void client_end(struct acq_client *client, u32 why)
  * acq_client_stop() - no frames any more; what is in the ring can be read
  * @client: any state
  *
- * Context: process, may sleep.
- * Return: 0 or -ERESTARTSYS.
+ * Context: process, adev->lock held.
  */
-int acq_client_stop(struct acq_client *client)
+void acq_client_stop(struct acq_client *client)
 {
-	struct acq_device *adev = client->adev;
-
-	if (mutex_lock_interruptible(&adev->lock))
-		return -ERESTARTSYS;
+	lockdep_assert_held(&client->adev->lock);
 	if (client->state == ACQ_CLIENT_ATTACHED)
 		client_detach(client);
 	WRITE_ONCE(client->state, ACQ_CLIENT_STOPPED);
 	client_end(client, ACQ_RING_STOPPED);
-	mutex_unlock(&adev->lock);
-	return 0;
 }
 
 /**
@@ -414,6 +421,16 @@ static u16 client_inherit(const struct acq_client *client, const struct acq_batc
 	return flags & ACQ_FRAME_HW_OVERRUN;
 }
 
+/* Context: client->lock held. */
+static void client_lose(struct acq_client *client, u64 frames)
+{
+	client->lost += frames;
+	WRITE_ONCE(client->ring.shared->lost, client->lost);
+	/* Before a START there is nothing to be missing from. */
+	if (!(client->mark & ACQ_FRAME_START))
+		client->mark |= ACQ_FRAME_GAP;
+}
+
 /* Account for a batch; @n of @batch were put at @first. Context: client->lock. */
 static void client_account(struct acq_client *client, const struct acq_batch *batch, u32 first,
 			   u32 n)
@@ -436,11 +453,7 @@ static void client_account(struct acq_client *client, const struct acq_batch *ba
 			client_arm_timer(client);
 	}
 	if (n < batch->count) {
-		client->lost += batch->count - n;
-		WRITE_ONCE(ring->shared->lost, client->lost);
-		/* Before a START there is nothing to be missing from. */
-		if (!(client->mark & ACQ_FRAME_START))
-			client->mark |= ACQ_FRAME_GAP;
+		client_lose(client, batch->count - n);
 		client->mark |= client_inherit(client, batch, n);
 	}
 }
@@ -478,6 +491,31 @@ void acq_client_push(struct acq_client *client, const struct acq_batch *batch)
 }
 
 /**
+ * acq_client_gap() - frames were lost before they came to any client
+ * @client: attached
+ * @frames: how many
+ *
+ * Context: the bottom half, under rcu_read_lock().
+ */
+void acq_client_gap(struct acq_client *client, u64 frames)
+{
+	spin_lock_bh(&client->lock);
+	client_lose(client, frames);
+	spin_unlock_bh(&client->lock);
+}
+
+/**
+ * acq_client_mark_start() - a new beginning: the next frame carries START
+ * @client: any state
+ */
+void acq_client_mark_start(struct acq_client *client)
+{
+	spin_lock_bh(&client->lock);
+	client->mark = ACQ_FRAME_START;
+	spin_unlock_bh(&client->lock);
+}
+
+/**
  * acq_client_flush() - skip to the newest; the next frame carries START
  * @client: any state
  *
@@ -492,6 +530,72 @@ void acq_client_flush(struct acq_client *client)
 	spin_unlock_bh(&client->lock);
 	mutex_unlock(&client->map_lock);
 }
+
+/**
+ * acq_client_ring_frames() - the size of the ring as it is, or as it would be
+ * @client: any state
+ *
+ * Context: client->map_lock held.
+ * Return: frames; 0 if a ring of the size that was asked for is out of bounds.
+ */
+u32 acq_client_ring_frames(struct acq_client *client)
+{
+	if (client->ring.base && (client->ring.buffer || client->state == ACQ_CLIENT_ATTACHED ||
+				  atomic_read(&client->maps)))
+		return acq_ring_size(&client->ring);
+	return acq_ring_frames(client->ring_frames, client->adev->stride);
+}
+
+/* Context: adev->lock and map_lock held. */
+static int client_configure(struct acq_client *client, struct acq_config *config)
+{
+	u32 stride = client->adev->stride;
+	u32 frames = acq_client_ring_frames(client);
+	u32 watermark = config->watermark;
+
+	if (config->ring_frames) {
+		if (config->ring_frames > 1U << 31)
+			return -EINVAL;
+		if (client->state == ACQ_CLIENT_ATTACHED || client->ring.buffer ||
+		    atomic_read(&client->maps))
+			return -EBUSY;
+		frames = acq_ring_frames(config->ring_frames, stride);
+	}
+	if (!frames)
+		return -ENOMEM;
+	if (watermark > frames)
+		return -EINVAL;
+
+	if (config->ring_frames) {
+		client->ring_frames = frames;
+		if (client->ring.base &&
+		    (acq_ring_size(&client->ring) != frames || client->ring.fifo.esize != stride))
+			acq_client_drop_ring(client);
+	}
+	WRITE_ONCE(client->watermark, min(watermark ?: client->watermark, frames));
+	if (config->latency_us != ACQ_LATENCY_KEEP)
+		WRITE_ONCE(client->latency_us, config->latency_us);
+	config->ring_frames = frames;
+	config->watermark = client->watermark;
+	config->latency_us = client->latency_us;
+	return 0;
+}
+
+int acq_client_configure(struct acq_client *client, struct acq_config *config)
+{
+	struct acq_device *adev = client->adev;
+	int ret;
+
+	if (config->latency_us != ACQ_LATENCY_KEEP && config->latency_us > ACQ_LATENCY_MAX_US)
+		return -EINVAL;
+	mutex_lock(&adev->lock);
+	mutex_lock(&client->map_lock);
+	ret = client_configure(client, config);
+	mutex_unlock(&client->map_lock);
+	mutex_unlock(&adev->lock);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(acq_client_configure);
 
 /**
  * acq_client_look_again() - the terms of readiness have changed
@@ -540,11 +644,6 @@ void acq_client_unlock(struct acq_client *client)
 	spin_unlock_bh(&client->lock);
 }
 
-/**
- * acq_client_stats() - the client's counters, consistent with each other
- * @client: any state
- * @stats: gets them
- */
 void acq_client_stats(struct acq_client *client, struct acq_stats *stats)
 {
 	spin_lock_bh(&client->lock);
@@ -559,3 +658,4 @@ void acq_client_stats(struct acq_client *client, struct acq_stats *stats)
 	stats->cancelled = client->cancelled;
 	spin_unlock_bh(&client->lock);
 }
+EXPORT_SYMBOL_GPL(acq_client_stats);

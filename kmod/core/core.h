@@ -16,6 +16,10 @@
  *	  client->lock		spin	positions against FLUSH, requests, marks;
  *					taken by the bottom half: _bh
  *
+ * A source that is a client itself starts and stops what is upstream under its own
+ * device->lock, so that of the device upstream nests in it: a lock class for each
+ * depth of a chain.
+ *
  * The bottom half walks device->attached under RCU and takes client->lock alone.
  */
 #ifndef _ACQ_CORE_H
@@ -68,10 +72,12 @@ struct acq_batch {
  * @dev: its reference count is the lifetime of this struct
  * @cdev: the node
  * @index: of the name, -1: none yet
+ * @depth: devices upstream
  * @src: the source; its pointers are not to be used once @dead
  * @source: its name, which outlives it
  * @lock: attach, detach, setup, start, stop, unplug
  * @dead: unplugged (under @lock; read without it as a hint)
+ * @asleep: the system sleeps, and the source is stopped (under @lock)
  * @opened: all clients (under @lock)
  * @attached: clients that get frames (RCU; changed under @lock)
  * @nattached: how many those are (under @lock)
@@ -94,11 +100,13 @@ struct acq_device {
 	struct device dev;
 	struct cdev cdev;
 	int index;
+	unsigned int depth;
 	struct acq_source src;
 	char source[32];
 
 	struct mutex lock; /* attach, detach, setup, start, stop, unplug */
 	bool dead;
+	bool asleep;
 	struct list_head opened;
 	struct list_head attached;
 	unsigned int nattached;
@@ -156,8 +164,10 @@ enum acq_client_state {
 };
 
 /**
- * struct acq_client - one consumer of a device: an open file
+ * struct acq_client - one consumer of a device: an open file, or a driver
  * @adev: counted reference
+ * @ops: a driver's functions, NULL for a file
+ * @priv: their first argument
  * @opened: in @adev->opened
  * @attached: in @adev->attached
  * @state: enum acq_client_state (written under @adev->lock)
@@ -186,10 +196,14 @@ enum acq_client_state {
  * @timer: latency bound
  * @wq: who polls
  * @fasync: who wants SIGIO (fasync_helper's own lock)
- * @work: completes AIO (request.c)
+ * @work: completes AIO (request.c), or calls a driver's frames() (driver.c)
+ * @gone: calls a driver's gone()
+ * @told: @gone has been queued (@work)
  */
 struct acq_client {
 	struct acq_device *adev;
+	const struct acq_client_ops *ops;
+	void *priv;
 	struct list_head opened;
 	struct list_head attached;
 	int state;
@@ -221,6 +235,8 @@ struct acq_client {
 	wait_queue_head_t wq;
 	struct fasync_struct *fasync;
 	struct work_struct work;
+	struct work_struct gone;
+	bool told;
 };
 
 /* device.c */
@@ -231,6 +247,8 @@ int acq_device_setup(struct acq_device *adev, int (*change)(struct acq_geometry 
 bool acq_geometry_get(struct acq_device *adev);
 void acq_geometry_put(struct acq_device *adev);
 void acq_batch_send(struct acq_device *adev);
+void acq_device_suspend(struct acq_device *adev);
+void acq_device_resume(struct acq_device *adev);
 
 static inline u32 acq_frame_stride(u32 payload_max)
 {
@@ -263,6 +281,8 @@ bool acq_ring_broken(struct acq_ring *ring);
 void acq_ring_set(struct acq_ring *ring, u32 clear, u32 set);
 u32 acq_ring_state(const struct acq_ring *ring);
 u32 acq_ring_count(struct acq_ring *ring);
+const struct acq_frame *acq_ring_peek(struct acq_ring *ring, u32 *frames);
+void acq_ring_consume(struct acq_ring *ring, u32 frames);
 u32 acq_ring_take(struct acq_ring *ring, struct iov_iter *to, u32 frames);
 void acq_ring_flush(struct acq_ring *ring);
 void acq_poll_barrier(void);
@@ -278,28 +298,35 @@ static inline bool acq_ring_mapped(const struct acq_ring *ring)
 }
 
 /* client.c */
-struct acq_client *acq_client_new(struct acq_device *adev);
+struct acq_client *acq_client_new(struct acq_device *adev, const struct acq_client_ops *ops,
+				  void *priv);
 void acq_client_free(struct acq_client *client);
 int acq_client_attach(struct acq_client *client, bool again);
-int acq_client_stop(struct acq_client *client);
+void acq_client_stop(struct acq_client *client);
+u32 acq_client_ring_frames(struct acq_client *client);
 void acq_client_hangup(struct acq_client *client);
 int acq_client_prepare(struct acq_client *client);
 int acq_client_share(struct acq_client *client, struct acq_buffer *buffer);
 void acq_client_drop_ring(struct acq_client *client);
 void acq_client_flush(struct acq_client *client);
 void acq_client_push(struct acq_client *client, const struct acq_batch *batch);
+void acq_client_gap(struct acq_client *client, u64 frames);
+void acq_client_mark_start(struct acq_client *client);
 bool acq_client_ready(struct acq_client *client, u32 fits);
 bool acq_client_pollable(struct acq_client *client);
 int acq_client_lock(struct acq_client *client, bool nowait);
 void acq_client_unlock(struct acq_client *client);
 void acq_client_look_again(struct acq_client *client);
-void acq_client_stats(struct acq_client *client, struct acq_stats *stats);
 
 /* request.c */
 ssize_t acq_request_read(struct acq_client *client, struct kiocb *iocb, struct iov_iter *to);
 void acq_request_end(struct acq_client *client);
 bool acq_request_kick(struct acq_client *client);
 void acq_request_work(struct work_struct *work);
+
+/* driver.c */
+void acq_driver_init(struct acq_client *client);
+bool acq_driver_kick(struct acq_client *client);
 
 /* event.c */
 bool acq_event_wanted(struct acq_client *client);

@@ -18,11 +18,14 @@
 #define DEVICE_MINORS 256
 /* Between drain and fan-out: no more than a cache holds, but one whole frame. */
 #define BATCH_BYTES_MAX (1024 * 1024)
+/* The first has hardware, the others a client of the one before. */
+#define DEVICE_DEPTHS (ACQ_CHAIN_MAX + 1)
 /* A source that is late brings more than one interrupt's worth. */
 #define BATCH_BYTES_MIN (16 * 1024)
 
 static dev_t device_numbers;
 static DEFINE_IDA(device_indexes);
+static struct lock_class_key device_lock_keys[DEVICE_DEPTHS];
 
 static void device_release(struct device *dev)
 {
@@ -154,7 +157,7 @@ static int device_start(struct acq_device *adev)
 	adev->batch.count = 0;
 	adev->batch.flags = 0;
 	WRITE_ONCE(adev->running, true);
-	ret = adev->src.ops->start(adev->src.priv);
+	ret = adev->src.ops->start(adev->src.priv, adev);
 	if (ret) {
 		WRITE_ONCE(adev->running, false);
 		acq_irq_flush(adev);
@@ -191,7 +194,7 @@ int acq_device_attach(struct acq_device *adev, struct acq_client *client)
 
 	lockdep_assert_held(&adev->lock);
 	list_add_tail_rcu(&client->attached, &adev->attached);
-	if (adev->nattached++)
+	if (adev->nattached++ || adev->asleep)
 		return 0;
 	ret = device_start(adev);
 	if (ret)
@@ -209,9 +212,65 @@ int acq_device_attach(struct acq_device *adev, struct acq_client *client)
 void acq_device_detach(struct acq_device *adev, struct acq_client *client)
 {
 	lockdep_assert_held(&adev->lock);
-	if (adev->nattached == 1 && !adev->dead)
+	if (adev->nattached == 1 && !adev->dead && !adev->asleep)
 		device_stop(adev);
 	device_remove_client(adev, client);
+}
+
+/**
+ * acq_device_suspend() - the system goes to sleep: stop the source
+ * @adev: registered
+ *
+ * Context: process, may sleep. Devices downstream have been suspended already.
+ */
+void acq_device_suspend(struct acq_device *adev)
+{
+	mutex_lock(&adev->lock);
+	if (adev->nattached)
+		device_stop(adev);
+	adev->asleep = true;
+	mutex_unlock(&adev->lock);
+}
+
+/* The hardware does not start any more: an end, as STOP makes it, is better than silence. */
+static void device_stop_clients(struct acq_device *adev)
+{
+	struct acq_client *client;
+
+	/* Not to be stopped again by the last one. */
+	adev->asleep = true;
+	list_for_each_entry(client, &adev->opened, opened)
+		if (client->state == ACQ_CLIENT_ATTACHED)
+			acq_client_stop(client);
+	adev->asleep = false;
+}
+
+/**
+ * acq_device_resume() - the system is awake: start the source if it has clients
+ * @adev: suspended
+ *
+ * What was missed meanwhile nobody can count, so for each client it is a new
+ * beginning. If the hardware does not start, the clients are stopped.
+ *
+ * Context: process, may sleep. Devices upstream have been resumed already.
+ */
+void acq_device_resume(struct acq_device *adev)
+{
+	struct acq_client *client;
+	int ret = 0;
+
+	mutex_lock(&adev->lock);
+	adev->asleep = false;
+	list_for_each_entry(client, &adev->opened, opened)
+		if (client->state == ACQ_CLIENT_ATTACHED)
+			acq_client_mark_start(client);
+	if (adev->nattached)
+		ret = device_start(adev);
+	if (ret) {
+		dev_err(&adev->dev, "%s does not start after sleep: %d\n", adev->source, ret);
+		device_stop_clients(adev);
+	}
+	mutex_unlock(&adev->lock);
 }
 
 /* Batches */
@@ -295,6 +354,22 @@ void acq_batch_hw_lost(struct acq_batch *batch, u32 count)
 }
 EXPORT_SYMBOL_GPL(acq_batch_hw_lost);
 
+void acq_batch_gap(struct acq_batch *batch, u64 frames)
+{
+	struct acq_device *adev = batch_device(batch);
+	struct acq_client *client;
+
+	if (!frames)
+		return;
+	acq_batch_send(adev);
+	rcu_read_lock();
+	list_for_each_entry_rcu(client, &adev->attached, attached)
+		acq_client_gap(client, frames);
+	rcu_read_unlock();
+	batch->seq += frames;
+}
+EXPORT_SYMBOL_GPL(acq_batch_gap);
+
 u32 acq_batch_stride(const struct acq_batch *batch)
 {
 	return batch_device(batch)->stride;
@@ -342,7 +417,9 @@ static struct acq_device *device_alloc(const struct acq_source *src)
 	adev->src = *src;
 	strscpy(adev->source, src->name, sizeof(adev->source));
 	adev->index = -1;
+	adev->depth = src->upstream ? src->upstream->adev->depth + 1 : 0;
 	mutex_init(&adev->lock);
+	lockdep_set_class(&adev->lock, &device_lock_keys[adev->depth]);
 	INIT_LIST_HEAD(&adev->opened);
 	INIT_LIST_HEAD(&adev->attached);
 	device_initialize(&adev->dev);
@@ -380,6 +457,11 @@ struct acq_device *acq_register(const struct acq_source *src)
 
 	if (!source_ok(src))
 		return ERR_PTR(-EINVAL);
+	if (src->upstream && src->upstream->adev->depth >= ACQ_CHAIN_MAX) {
+		pr_err("acq: %s: %s has %u devices upstream, and no chain is longer\n", src->name,
+		       dev_name(&src->upstream->adev->dev), ACQ_CHAIN_MAX);
+		return ERR_PTR(-ELOOP);
+	}
 	adev = device_alloc(src);
 	if (!adev)
 		return ERR_PTR(-ENOMEM);
@@ -415,7 +497,7 @@ void acq_unregister(struct acq_device *adev)
 	device_put_name(adev);
 
 	mutex_lock(&adev->lock);
-	if (adev->nattached)
+	if (adev->nattached && !adev->asleep)
 		device_stop(adev);
 	acq_irq_free(adev);
 	adev->dead = true;

@@ -9,10 +9,10 @@
 
 #include "core.h"
 
-static int acq_open(struct inode *inode, struct file *file)
+static int acq_file_open(struct inode *inode, struct file *file)
 {
 	struct acq_device *adev = container_of(inode->i_cdev, struct acq_device, cdev);
-	struct acq_client *client = acq_client_new(adev);
+	struct acq_client *client = acq_client_new(adev, NULL, NULL);
 
 	if (IS_ERR(client))
 		return PTR_ERR(client);
@@ -22,7 +22,7 @@ static int acq_open(struct inode *inode, struct file *file)
 	return stream_open(inode, file);
 }
 
-static int acq_release(struct inode *inode, struct file *file)
+static int acq_file_release(struct inode *inode, struct file *file)
 {
 	acq_client_free(file->private_data);
 	return 0;
@@ -181,8 +181,8 @@ static int acq_mmap(struct file *file, struct vm_area_struct *vma)
 
 const struct file_operations acq_fops = {
 	.owner = THIS_MODULE,
-	.open = acq_open,
-	.release = acq_release,
+	.open = acq_file_open,
+	.release = acq_file_release,
 	.read_iter = acq_read_iter,
 	.poll = acq_poll,
 	.mmap = acq_mmap,

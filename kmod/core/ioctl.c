@@ -53,15 +53,6 @@ static void info_device(struct acq_device *adev, struct acq_info *info)
 	info->bottom_half = adev->bottom_half;
 }
 
-/* The size of the ring as it is, or as it would be. Context: map_lock held. */
-static u32 client_ring_frames(struct acq_client *client)
-{
-	if (client->ring.base && (client->ring.buffer || client->state == ACQ_CLIENT_ATTACHED ||
-				  atomic_read(&client->maps)))
-		return acq_ring_size(&client->ring);
-	return acq_ring_frames(client->ring_frames, client->adev->stride);
-}
-
 static u64 client_map_bytes(struct acq_client *client, u32 frames)
 {
 	if (client->ring.buffer)
@@ -85,7 +76,7 @@ static int ioctl_get_info(struct file *file, union ioctl_arg *arg)
 	info_device(adev, info);
 
 	mutex_lock(&client->map_lock);
-	info->ring_frames = client_ring_frames(client);
+	info->ring_frames = acq_client_ring_frames(client);
 	info->ring_frames_max = acq_ring_frames_max(adev->stride);
 	info->watermark = client->watermark;
 	info->latency_us = client->latency_us;
@@ -109,57 +100,14 @@ static int ioctl_get_stats(struct file *file, union ioctl_arg *arg)
 	return 0;
 }
 
-/* Context: consumer, adev->lock, map_lock held. */
-static int client_configure(struct acq_client *client, struct acq_config *config)
-{
-	u32 stride = client->adev->stride;
-	u32 frames = client_ring_frames(client);
-	u32 watermark = config->watermark;
-
-	if (config->ring_frames) {
-		if (config->ring_frames > 1U << 31)
-			return -EINVAL;
-		if (client->state == ACQ_CLIENT_ATTACHED || client->ring.buffer ||
-		    atomic_read(&client->maps))
-			return -EBUSY;
-		frames = acq_ring_frames(config->ring_frames, stride);
-	}
-	if (!frames)
-		return -ENOMEM;
-	if (watermark > frames)
-		return -EINVAL;
-
-	if (config->ring_frames) {
-		client->ring_frames = frames;
-		if (client->ring.base &&
-		    (acq_ring_size(&client->ring) != frames || client->ring.fifo.esize != stride))
-			acq_client_drop_ring(client);
-	}
-	WRITE_ONCE(client->watermark, min(watermark ?: client->watermark, frames));
-	if (config->latency_us != ACQ_LATENCY_KEEP)
-		WRITE_ONCE(client->latency_us, config->latency_us);
-	config->ring_frames = frames;
-	config->watermark = client->watermark;
-	config->latency_us = client->latency_us;
-	return 0;
-}
-
 static int ioctl_configure(struct file *file, union ioctl_arg *arg)
 {
 	struct acq_client *client = file->private_data;
-	struct acq_config *config = &arg->config;
-	int ret;
+	int ret = acq_client_lock(client, false);
 
-	if (config->latency_us != ACQ_LATENCY_KEEP && config->latency_us > ACQ_LATENCY_MAX_US)
-		return -EINVAL;
-	ret = acq_client_lock(client, false);
 	if (ret)
 		return ret;
-	mutex_lock(&client->adev->lock);
-	mutex_lock(&client->map_lock);
-	ret = client_configure(client, config);
-	mutex_unlock(&client->map_lock);
-	mutex_unlock(&client->adev->lock);
+	ret = acq_client_configure(client, &arg->config);
 	acq_client_unlock(client);
 	/* What waits may be ready by the new terms. */
 	if (!ret)
@@ -210,7 +158,13 @@ static int ioctl_start(struct file *file, union ioctl_arg *arg)
 
 static int ioctl_stop(struct file *file, union ioctl_arg *arg)
 {
-	return acq_client_stop(file->private_data);
+	struct acq_client *client = file->private_data;
+
+	if (mutex_lock_interruptible(&client->adev->lock))
+		return -ERESTARTSYS;
+	acq_client_stop(client);
+	mutex_unlock(&client->adev->lock);
+	return 0;
 }
 
 static int ioctl_flush(struct file *file, union ioctl_arg *arg)

@@ -24,7 +24,7 @@
  *
  *  A  acq_ring_publish() stores in with release, after the frames: pairs with the
  *     acquire in acq_ring_count() and in the program's own load of in.
- *  B  acq_ring_take() and the program store out with release, after their last
+ *  B  acq_ring_consume() and the program store out with release, after their last
  *     look at the frames: pairs with the acquire in acq_ring_sync().
  *  C  acq_poll_barrier(), between registering on the wait queue and looking for
  *     frames: pairs with wq_has_sleeper() after publishing, in event.c. One of the
@@ -446,6 +446,38 @@ bool acq_ring_broken(struct acq_ring *ring)
 }
 
 /**
+ * acq_ring_peek() - look at the oldest frames where they lie
+ * @ring: not mapped
+ * @frames: in: how many there are, at least 1; out: how many lie in one piece
+ *
+ * Context: process, the only consumer.
+ * Return: the first of them; they stay until acq_ring_consume().
+ */
+const struct acq_frame *acq_ring_peek(struct acq_ring *ring, u32 *frames)
+{
+	u32 out = ring->out;
+
+	*frames = min(*frames, acq_ring_size(ring) - (out & ring->fifo.mask));
+	return acq_ring_frame(ring, out);
+}
+
+/**
+ * acq_ring_consume() - the oldest frames are done with
+ * @ring: not mapped
+ * @frames: how many, no more than there are
+ *
+ * Context: process, the only consumer.
+ */
+void acq_ring_consume(struct acq_ring *ring, u32 frames)
+{
+	u32 out = ring->out + frames;
+
+	/* Barrier B. */
+	smp_store_release(&ring->out, out);
+	WRITE_ONCE(ring->shared_out->out, out);
+}
+
+/**
  * acq_ring_take() - copy frames out and consume them
  * @ring: not mapped
  * @to: where to
@@ -476,9 +508,7 @@ u32 acq_ring_take(struct acq_ring *ring, struct iov_iter *to, u32 frames)
 	}
 
 	frames = out - ring->out;
-	/* Barrier B. */
-	smp_store_release(&ring->out, out);
-	WRITE_ONCE(ring->shared_out->out, out);
+	acq_ring_consume(ring, frames);
 	return frames;
 }
 

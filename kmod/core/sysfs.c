@@ -3,6 +3,7 @@
  * /sys/class/acq: what a device is, read-only. ACQ_IOC_SETUP changes it.
  */
 #include <linux/device.h>
+#include <linux/pm.h>
 #include <linux/sysfs.h>
 
 #include "core.h"
@@ -50,8 +51,24 @@ static char *acq_devnode(acq_devnode_const struct device *dev, umode_t *mode)
 	return NULL;
 }
 
+/* After what is downstream, and before the hardware; resume the other way round. */
+static int acq_suspend(struct device *dev)
+{
+	acq_device_suspend(to_acq(dev));
+	return 0;
+}
+
+static int acq_resume(struct device *dev)
+{
+	acq_device_resume(to_acq(dev));
+	return 0;
+}
+
+static DEFINE_SIMPLE_DEV_PM_OPS(acq_pm_ops, acq_suspend, acq_resume);
+
 struct class acq_class = {
 	.name = "acq",
+	.pm = pm_sleep_ptr(&acq_pm_ops),
 	.dev_groups = acq_groups,
 	.devnode = acq_devnode,
 };

@@ -616,7 +616,7 @@ static int sim_setup(void *priv, struct acq_geometry *geo)
 	return 0;
 }
 
-static int sim_start(void *priv)
+static int sim_start(void *priv, struct acq_device *adev)
 {
 	struct acq_sim *sim = priv;
 
