@@ -77,12 +77,18 @@ torture: deps-test ## the same with full counts and on every kernel, for hours
 check: deps-check ## what can be said without running it
 	@tests/check
 
+# what other drivers build against
+others = $(DESTDIR)/lib/modules/$(KVER)/updates/acq/build
+
 .PHONY: install
 install: all ## install the tools and the modules for KVER
 	@$(has_headers)
 	$(MAKE) -C userspace O=$(build)/userspace DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) install
 	$(kbuild) INSTALL_MOD_PATH=$(DESTDIR) INSTALL_MOD_DIR=updates/acq \
 		CONFIG_MODULE_SIG_ALL= modules_install
+	cd $(TREE) && install -D -m 644 -t $(others)/include/linux include/linux/acq.h
+	cd $(TREE) && install -D -m 644 -t $(others)/include/uapi/linux include/uapi/linux/acq.h
+	cd $(TREE) && install -D -m 644 -t $(others)/kmod kmod/Module.symvers
 	$(depmod)
 
 .PHONY: uninstall
