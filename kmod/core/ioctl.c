@@ -258,14 +258,12 @@ unlock:
 	return ret;
 }
 
-static int ioctl_unshare_buffer(struct file *file, union ioctl_arg *arg)
+/* Context: client->consumer held. */
+static int client_unshare(struct acq_client *client)
 {
-	struct acq_client *client = file->private_data;
 	struct acq_device *adev = client->adev;
-	int ret = acq_client_lock(client, false);
+	int ret = 0;
 
-	if (ret)
-		return ret;
 	mutex_lock(&adev->lock);
 	mutex_lock(&client->map_lock);
 	if (!client->ring.buffer)
@@ -279,8 +277,28 @@ static int ioctl_unshare_buffer(struct file *file, union ioctl_arg *arg)
 	}
 	mutex_unlock(&client->map_lock);
 	mutex_unlock(&adev->lock);
+	return ret;
+}
+
+static int ioctl_unshare_buffer(struct file *file, union ioctl_arg *arg)
+{
+	struct acq_client *client = file->private_data;
+	int ret = acq_client_lock(client, false);
+
+	if (ret)
+		return ret;
+	ret = client_unshare(client);
 	acq_client_unlock(client);
 	return ret;
+}
+
+/* The program could not be told what it was given. If it is killed, its file's end does this. */
+static void share_undo(struct acq_client *client)
+{
+	if (mutex_lock_killable(&client->consumer))
+		return;
+	client_unshare(client);
+	acq_client_unlock(client);
 }
 
 struct ioctl_command {
@@ -375,8 +393,7 @@ long acq_ioctl(struct file *file, unsigned int cmd, unsigned long user)
 	arg.size = size;
 	if (!copy_to_user(ptr, &arg, min_t(size_t, size, command->size)))
 		return 0;
-	/* The program does not know what it was given: take it back. */
 	if (cmd == ACQ_IOC_SHARE_BUFFER)
-		ioctl_unshare_buffer(file, NULL);
+		share_undo(file->private_data);
 	return -EFAULT;
 }
