@@ -17,6 +17,7 @@
 #include <linux/slab.h>
 
 #include "core.h"
+#include "trace.h"
 
 /* Positions begin shortly before they wrap, so that nobody can rely on 0. */
 #define CLIENT_FIRST_POSITION (-256U)
@@ -31,6 +32,7 @@ static bool client_wake(struct acq_client *client)
 	bool tell = acq_client_pollable(client) && acq_event_wanted(client);
 
 	client->wakeups += woke || tell;
+	trace_acq_wake(client, woke, tell);
 	return tell;
 }
 
@@ -105,6 +107,7 @@ struct acq_client *acq_client_new(struct acq_device *adev, const struct acq_clie
 		return ERR_PTR(-ENODEV);
 	}
 	get_device(&adev->dev);
+	client->id = ++adev->client_ids;
 	list_add_tail(&client->opened, &adev->opened);
 	mutex_unlock(&adev->lock);
 	return client;
@@ -421,10 +424,11 @@ static u16 client_inherit(const struct acq_client *client, const struct acq_batc
 	return flags & ACQ_FRAME_HW_OVERRUN;
 }
 
-/* Context: client->lock held. */
-static void client_lose(struct acq_client *client, u64 frames)
+/* @frames from @seq on. Context: client->lock held. */
+static void client_lose(struct acq_client *client, u64 seq, u64 frames)
 {
 	client->lost += frames;
+	trace_acq_lost(client, seq, frames);
 	WRITE_ONCE(client->ring.shared->lost, client->lost);
 	/* Before a START there is nothing to be missing from. */
 	if (!(client->mark & ACQ_FRAME_START))
@@ -448,12 +452,13 @@ static void client_account(struct acq_client *client, const struct acq_batch *ba
 		/* The bound counts from the oldest frame. */
 		rearm = !client->timer_armed || !acq_ring_count(ring);
 		client->accepted += n;
+		trace_acq_push(client, batch, n);
 		acq_ring_publish(ring);
 		if (rearm)
 			client_arm_timer(client);
 	}
 	if (n < batch->count) {
-		client_lose(client, batch->count - n);
+		client_lose(client, batch->seq - (batch->count - n), batch->count - n);
 		client->mark |= client_inherit(client, batch, n);
 	}
 }
@@ -493,14 +498,15 @@ void acq_client_push(struct acq_client *client, const struct acq_batch *batch)
 /**
  * acq_client_gap() - frames were lost before they came to any client
  * @client: attached
+ * @seq: sequence number of the first of them
  * @frames: how many
  *
  * Context: the bottom half, under rcu_read_lock().
  */
-void acq_client_gap(struct acq_client *client, u64 frames)
+void acq_client_gap(struct acq_client *client, u64 seq, u64 frames)
 {
 	spin_lock_bh(&client->lock);
-	client_lose(client, frames);
+	client_lose(client, seq, frames);
 	spin_unlock_bh(&client->lock);
 }
 

@@ -79,6 +79,7 @@ struct acq_batch {
  * @dead: unplugged (under @lock; read without it as a hint)
  * @asleep: the system sleeps, and the source is stopped (under @lock)
  * @opened: all clients (under @lock)
+ * @client_ids: given out so far (under @lock)
  * @attached: clients that get frames (RCU; changed under @lock)
  * @nattached: how many those are (under @lock)
  * @geometry: users that need it to stand still: attached clients, mappings,
@@ -108,6 +109,7 @@ struct acq_device {
 	bool dead;
 	bool asleep;
 	struct list_head opened;
+	u32 client_ids;
 	struct list_head attached;
 	unsigned int nattached;
 	atomic_t geometry;
@@ -166,6 +168,7 @@ enum acq_client_state {
 /**
  * struct acq_client - one consumer of a device: an open file, or a driver
  * @adev: counted reference
+ * @id: its number on @adev, from 1
  * @ops: a driver's functions, NULL for a file
  * @priv: their first argument
  * @opened: in @adev->opened
@@ -202,6 +205,7 @@ enum acq_client_state {
  */
 struct acq_client {
 	struct acq_device *adev;
+	u32 id;
 	const struct acq_client_ops *ops;
 	void *priv;
 	struct list_head opened;
@@ -310,7 +314,7 @@ int acq_client_share(struct acq_client *client, struct acq_buffer *buffer);
 void acq_client_drop_ring(struct acq_client *client);
 void acq_client_flush(struct acq_client *client);
 void acq_client_push(struct acq_client *client, const struct acq_batch *batch);
-void acq_client_gap(struct acq_client *client, u64 frames);
+void acq_client_gap(struct acq_client *client, u64 seq, u64 frames);
 void acq_client_mark_start(struct acq_client *client);
 bool acq_client_ready(struct acq_client *client, u32 fits);
 bool acq_client_pollable(struct acq_client *client);

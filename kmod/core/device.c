@@ -14,6 +14,7 @@
 #include <linux/vmalloc.h>
 
 #include "core.h"
+#include "trace.h"
 
 #define DEVICE_MINORS 256
 /* Between drain and fan-out: no more than a cache holds, but one whole frame. */
@@ -364,7 +365,7 @@ void acq_batch_gap(struct acq_batch *batch, u64 frames)
 	acq_batch_send(adev);
 	rcu_read_lock();
 	list_for_each_entry_rcu(client, &adev->attached, attached)
-		acq_client_gap(client, frames);
+		acq_client_gap(client, batch->seq, frames);
 	rcu_read_unlock();
 	batch->seq += frames;
 }
@@ -385,12 +386,14 @@ EXPORT_SYMBOL_GPL(acq_batch_seq);
 struct acq_batch *acq_push_begin(struct acq_device *adev, ktime_t timestamp)
 {
 	adev->batch.timestamp_ns = ktime_to_ns(timestamp);
+	trace_acq_drain(adev);
 	return &adev->batch;
 }
 EXPORT_SYMBOL_GPL(acq_push_begin);
 
 void acq_push_end(struct acq_batch *batch)
 {
+	trace_acq_drained(batch_device(batch));
 	acq_batch_send(batch_device(batch));
 }
 EXPORT_SYMBOL_GPL(acq_push_end);
@@ -501,6 +504,7 @@ void acq_unregister(struct acq_device *adev)
 		device_stop(adev);
 	acq_irq_free(adev);
 	adev->dead = true;
+	trace_acq_unplug(adev);
 	list_for_each_entry(client, &adev->opened, opened)
 		acq_client_hangup(client);
 	mutex_unlock(&adev->lock);

@@ -17,6 +17,7 @@
 #include <linux/string.h>
 
 #include "core.h"
+#include "trace.h"
 
 static const char *const bottom_half_names[] = {
 	[ACQ_BOTTOM_HALF_THREAD] = "thread",
@@ -59,7 +60,9 @@ static void irq_bottom_half(struct acq_device *adev)
 	if (!READ_ONCE(adev->running))
 		return;
 	adev->batch.timestamp_ns = adev->irq_time;
+	trace_acq_drain(adev);
 	ops->drain(adev->src.priv, &adev->batch);
+	trace_acq_drained(adev);
 	acq_batch_send(adev);
 	ops->unquiet(adev->src.priv);
 }
@@ -91,6 +94,7 @@ static irqreturn_t irq_hard(int irq, void *data)
 		return IRQ_NONE;
 	}
 	WRITE_ONCE(adev->irqs, adev->irqs + 1);
+	trace_acq_irq(adev, now);
 	if (!READ_ONCE(adev->running))
 		return IRQ_HANDLED;
 

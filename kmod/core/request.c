@@ -30,16 +30,19 @@
 #include <linux/slab.h>
 
 #include "core.h"
+#include "trace.h"
 
 /**
  * struct acq_request - a place in the queue
  * @node: in client->requests (client->lock)
+ * @number: of all that waited, from 1
  * @fits: frames it has room for
  * @ended: STOP or unplug came while it waited (client->lock)
  * @task: who is blocked; NULL: it is in a struct acq_aio
  */
 struct acq_request {
 	struct list_head node;
+	u64 number;
 	u32 fits;
 	bool ended;
 	struct task_struct *task;
@@ -172,7 +175,8 @@ static void request_enqueue(struct acq_client *client, struct acq_request *req)
 {
 	lockdep_assert_held(&client->lock);
 	list_add_tail(&req->node, &client->requests);
-	client->pended++;
+	req->number = ++client->pended;
+	trace_acq_pend(client, req->number, !req->task, req->fits);
 }
 
 /* Out of the queue; what is left is for the next one, or for pollers. */
@@ -246,13 +250,16 @@ static ssize_t request_wait(struct acq_client *client, struct iov_iter *to)
 			break;
 		/* FLUSH may have been quicker: then sleep on. */
 		ret = request_take(client, to, &req);
-		if (ret != -EAGAIN)
+		if (ret != -EAGAIN) {
+			trace_acq_complete(client, req.number, ret);
 			request_dequeue(client, &req, false);
+		}
 		acq_client_unlock(client);
 		if (ret != -EAGAIN)
 			return ret;
 	} while (true);
 
+	trace_acq_cancel(client, req.number, ret);
 	request_dequeue(client, &req, true);
 	return ret;
 }
@@ -415,6 +422,10 @@ static void aio_complete(struct acq_aio *aio, ssize_t ret)
 {
 	struct acq_client *client = aio->client;
 
+	if (ret == -ECANCELED)
+		trace_acq_cancel(client, aio->req.number, ret);
+	else
+		trace_acq_complete(client, aio->req.number, ret);
 	acq_buffer_free(aio->buffer, aio_dirty_pages(aio, ret));
 	acq_ring_read_end(&client->ring);
 	/* The file may go with the kiocb; its release waits for this work. */

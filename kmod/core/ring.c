@@ -41,6 +41,7 @@
 #include <linux/vmalloc.h>
 
 #include "core.h"
+#include "trace.h"
 
 #define RING_CONTROL_PAGES 2
 #define RING_DEFAULT_BYTES (256 * 1024)
@@ -472,6 +473,7 @@ void acq_ring_consume(struct acq_ring *ring, u32 frames)
 {
 	u32 out = ring->out + frames;
 
+	trace_acq_read(container_of(ring, struct acq_client, ring), frames);
 	/* Barrier B. */
 	smp_store_release(&ring->out, out);
 	WRITE_ONCE(ring->shared_out->out, out);
