@@ -265,6 +265,7 @@ void acq_push_end(struct acq_batch *batch);
 
 /**
  * struct acq_client_ops - what a client in the kernel is told
+ * @name: of the driver, for those who ask who uses the device
  * @frames: @count frames, acq_frame.stride bytes apart, of which the first is
  *	@first. They lie in the client's ring and are consumed when it returns. Called
  *	by the rules of poll: the watermark is reached, or the latency bound has
@@ -278,6 +279,7 @@ void acq_push_end(struct acq_batch *batch);
  *	which waits for it.
  */
 struct acq_client_ops {
+	const char *name;
 	void (*frames)(void *priv, const struct acq_frame *first, u32 count);
 	void (*gone)(void *priv);
 };

@@ -229,6 +229,7 @@ static void decimate_gone(void *priv)
 }
 
 static const struct acq_client_ops decimate_client_ops = {
+	.name = KBUILD_MODNAME,
 	.frames = decimate_frames,
 	.gone = decimate_gone,
 };

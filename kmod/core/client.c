@@ -66,6 +66,17 @@ static void client_arm_timer(struct acq_client *client)
 		      HRTIMER_MODE_REL_SOFT);
 }
 
+/* For those who ask who uses the device. */
+static void client_name(struct acq_client *client)
+{
+	if (client->ops) {
+		strscpy(client->comm, client->ops->name, sizeof(client->comm));
+		return;
+	}
+	get_task_comm(client->comm, current);
+	client->pid = task_tgid_nr(current);
+}
+
 /**
  * acq_client_new() - a client for a file that is being opened, or for a driver
  * @adev: held by the caller
@@ -99,6 +110,7 @@ struct acq_client *acq_client_new(struct acq_device *adev, const struct acq_clie
 	client->late = CLIENT_FIRST_POSITION;
 	client->watermark = 1;
 	client->adev = adev;
+	client_name(client);
 
 	mutex_lock(&adev->lock);
 	if (adev->dead) {

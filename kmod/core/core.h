@@ -36,6 +36,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/poll.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/uio.h>
 #include <linux/wait.h>
@@ -96,6 +97,7 @@ struct acq_batch {
  * @irqs: the device's own (hard handler)
  * @spurious: not its own (hard handler)
  * @hw_lost: reported by the source (bottom half)
+ * @debugfs: its folder, until it is unregistered
  */
 struct acq_device {
 	struct device dev;
@@ -125,6 +127,7 @@ struct acq_device {
 	u64 irqs;
 	u64 spurious;
 	u64 hw_lost;
+	struct dentry *debugfs;
 };
 
 /**
@@ -169,6 +172,8 @@ enum acq_client_state {
  * struct acq_client - one consumer of a device: an open file, or a driver
  * @adev: counted reference
  * @id: its number on @adev, from 1
+ * @comm: who it is: the program that opened it, or the module
+ * @pid: of that program, 0 for a module
  * @ops: a driver's functions, NULL for a file
  * @priv: their first argument
  * @opened: in @adev->opened
@@ -192,6 +197,7 @@ enum acq_client_state {
  * @wakeups: see struct acq_stats
  * @pended: see struct acq_stats
  * @cancelled: see struct acq_stats
+ * @waiting: those of @requests
  * @requests: blocked reads and AIO, in order of issue
  * @late: frames before this position are past the latency bound
  * @timer_armed: the latency timer will come
@@ -206,6 +212,8 @@ enum acq_client_state {
 struct acq_client {
 	struct acq_device *adev;
 	u32 id;
+	char comm[TASK_COMM_LEN];
+	pid_t pid;
 	const struct acq_client_ops *ops;
 	void *priv;
 	struct list_head opened;
@@ -230,6 +238,7 @@ struct acq_client {
 	u64 wakeups;
 	u64 pended;
 	u64 cancelled;
+	u32 waiting;
 	struct list_head requests;
 	u32 late;
 	bool timer_armed;
@@ -368,5 +377,11 @@ long acq_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 /* sysfs.c */
 extern struct class acq_class;
+
+/* debugfs.c */
+void acq_debugfs_add(struct acq_device *adev);
+void acq_debugfs_remove(struct acq_device *adev);
+void acq_debugfs_init(void);
+void acq_debugfs_exit(void);
 
 #endif /* _ACQ_CORE_H */

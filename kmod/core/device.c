@@ -480,6 +480,7 @@ struct acq_device *acq_register(const struct acq_source *src)
 	ret = cdev_device_add(&adev->cdev, &adev->dev);
 	if (ret)
 		goto free_irq;
+	acq_debugfs_add(adev);
 	return adev;
 
 free_irq:
@@ -497,6 +498,7 @@ void acq_unregister(struct acq_device *adev)
 
 	/* No new files. Those that are open hold the device, not the source. */
 	cdev_device_del(&adev->cdev, &adev->dev);
+	acq_debugfs_remove(adev);
 	device_put_name(adev);
 
 	mutex_lock(&adev->lock);
@@ -528,12 +530,15 @@ static int __init acq_init(void)
 	ret = alloc_chrdev_region(&device_numbers, 0, DEVICE_MINORS, "acq");
 	if (ret)
 		class_unregister(&acq_class);
+	else
+		acq_debugfs_init();
 	return ret;
 }
 module_init(acq_init);
 
 static void __exit acq_exit(void)
 {
+	acq_debugfs_exit();
 	unregister_chrdev_region(device_numbers, DEVICE_MINORS);
 	class_unregister(&acq_class);
 	ida_destroy(&device_indexes);

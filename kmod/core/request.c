@@ -176,6 +176,7 @@ static void request_enqueue(struct acq_client *client, struct acq_request *req)
 	lockdep_assert_held(&client->lock);
 	list_add_tail(&req->node, &client->requests);
 	req->number = ++client->pended;
+	client->waiting++;
 	trace_acq_pend(client, req->number, !req->task, req->fits);
 }
 
@@ -186,6 +187,7 @@ static void request_dequeue(struct acq_client *client, struct acq_request *req, 
 
 	spin_lock_bh(&client->lock);
 	list_del(&req->node);
+	client->waiting--;
 	client->cancelled += cancelled;
 	acq_request_kick(client);
 	tell = acq_client_pollable(client);

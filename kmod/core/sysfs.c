@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/class/acq: what a device is, read-only. ACQ_IOC_SETUP changes it.
+ * /sys/class/acq: what a device is and has done, read-only. ACQ_IOC_SETUP changes it.
+ * kmod/ABI/sysfs-class-acq tells programs.
  */
 #include <linux/device.h>
 #include <linux/pm.h>
@@ -36,11 +37,25 @@ ACQ_ATTR(channels, "%u", adev->src.geo.channels);
 ACQ_ATTR(samples, "%u", adev->src.geo.samples);
 ACQ_ATTR(payload_max, "%u", adev->src.geo.payload_max);
 ACQ_ATTR(stride, "%u", adev->stride);
+ACQ_ATTR(frames, "%llu", READ_ONCE(adev->batch.seq));
+ACQ_ATTR(hw_lost, "%llu", READ_ONCE(adev->hw_lost));
+ACQ_ATTR(irqs, "%llu", READ_ONCE(adev->irqs));
+ACQ_ATTR(spurious_irqs, "%llu", READ_ONCE(adev->spurious));
 
 static struct attribute *acq_attrs[] = {
-	&dev_attr_source.attr,	    &dev_attr_state.attr,    &dev_attr_clients.attr,
-	&dev_attr_rate_hz.attr,	    &dev_attr_channels.attr, &dev_attr_samples.attr,
-	&dev_attr_payload_max.attr, &dev_attr_stride.attr,   NULL,
+	&dev_attr_source.attr,
+	&dev_attr_state.attr,
+	&dev_attr_clients.attr,
+	&dev_attr_rate_hz.attr,
+	&dev_attr_channels.attr,
+	&dev_attr_samples.attr,
+	&dev_attr_payload_max.attr,
+	&dev_attr_stride.attr,
+	&dev_attr_frames.attr,
+	&dev_attr_hw_lost.attr,
+	&dev_attr_irqs.attr,
+	&dev_attr_spurious_irqs.attr,
+	NULL,
 };
 ATTRIBUTE_GROUPS(acq);
 
