@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -373,6 +374,135 @@ START_TEST(acqctl)
 }
 END_TEST
 
+/* a reader that goes away and SIGINT are ends like others */
+START_TEST(acqctl_watch)
+{
+	shell_or_fail("%s | head -n 3; exit $(cat /tmp/status)",
+		      "{ acqctl stats --watch=20ms; echo $? >/tmp/status; }");
+	ck_assert_uint_eq(lines_of(SAID), 3);
+	says_or_fail(SAID, "frames/s");
+	ck_assert_uint_eq(lines_of(COMPLAINT), 0);
+	shell_or_fail("timeout --preserve-status -s INT 1 acqctl stats --watch=20ms");
+	ck_assert_uint_ge(lines_of(SAID), 2);
+	ck_assert_uint_eq(lines_of(COMPLAINT), 0);
+	/* a line each, nothing that only a terminal understands */
+	ck_assert_int_eq(shell("grep -q '[^ 0-9a-z/_.]' " SAID), 1);
+}
+END_TEST
+
+#define TOP "/tmp/top"
+
+/* who looks is no client, and looks once unless told otherwise */
+START_TEST(acqctl_top)
+{
+	shell_or_fail("acqctl top");
+	says_or_fail(SAID, "acq: acq_sim, idle, ");
+	says_or_fail(SAID, "clients: 0\n");
+	ck_assert_uint_eq(lines_of(SAID), 2);
+	shell_or_fail("acqread -q -f raw -o " CAPTURE "& until acqctl top acq >" TOP
+		      " && grep -q 'attached .* acqread$' " TOP
+		      "; do sleep 0.05; done; acqctl -d " NODE " --json top; kill $!; wait $!");
+	says_or_fail(TOP, "acq: acq_sim, streaming, ");
+	says_or_fail(TOP, "clients: 1\n");
+	ck_assert_uint_eq(lines_of(TOP), 3);
+	says_or_fail(SAID, "{\"name\": \"acq\", ");
+	says_or_fail(SAID, "\"state\": \"attached\", ");
+	says_or_fail(SAID, "\"comm\": \"acqread\"}]}\n");
+	ck_assert_uint_eq(lines_of(SAID), 1);
+	shell_or_fail("acqctl top --watch=20ms | head -n 20");
+	ck_assert_uint_eq(lines_of(SAID), 20);
+	says_or_fail(SAID, "irqs/s, clients: 0\n");
+}
+END_TEST
+
+/* a terminal of five lines, and the process that has it for its own */
+static pid_t on_terminal(int *terminal)
+{
+	struct winsize size = { .ws_row = 5, .ws_col = 100 };
+	char name[64];
+	pid_t child;
+	int fd;
+
+	*terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	ck_assert_ok(*terminal);
+	ck_assert_int_eq(grantpt(*terminal) ?: unlockpt(*terminal), 0);
+	ck_assert_int_eq(ptsname_r(*terminal, name, sizeof(name)), 0);
+	child = fork_or_fail();
+	if (child)
+		return child;
+	setsid();
+	fd = open(name, O_RDWR);
+	if (fd < 0 || ioctl(fd, TIOCSWINSZ, &size) || dup2(fd, 0) < 0 || dup2(fd, 1) < 0)
+		_exit(100);
+	execlp("acqctl", "acqctl", "top", "--watch=20ms", NULL);
+	_exit(101);
+}
+
+/* until it has said this so many times */
+static void terminal_says_or_fail(int terminal, const char *words, int times)
+{
+	struct pollfd pollfd = { .fd = terminal, .events = POLLIN };
+	char text[32768], *at = text;
+	size_t bytes = 0;
+	ssize_t got;
+
+	while (times) {
+		ck_assert_uint_lt(bytes, sizeof(text) - 1);
+		ck_assert_int_eq(poll(&pollfd, 1, PATIENCE_MS), 1);
+		got = read(terminal, text + bytes, sizeof(text) - 1 - bytes);
+		ck_assert_int_gt(got, 0);
+		bytes += got;
+		text[bytes] = 0;
+		while (times && (at = strstr(at, words))) {
+			at++;
+			times--;
+		}
+		at = text + bytes - (bytes < strlen(words) ? bytes : strlen(words) - 1);
+	}
+}
+
+START_TEST(acqctl_top_on_terminal)
+{
+	int fds[10], i, terminal;
+	pid_t child;
+
+	for (i = 0; i < 10; i++)
+		fds[i] = open_or_fail(O_RDONLY);
+	child = on_terminal(&terminal);
+	/* the summary, the names of the columns, one client, and below all the cursor */
+	terminal_says_or_fail(terminal, "\033[H", 3);
+	terminal_says_or_fail(terminal, "[9 more]\033[K\r\n\033[J", 3);
+	ck_assert_int_eq(write(terminal, "\003", 1), 1);
+	join_or_fail(child);
+	close(terminal);
+	for (i = 0; i < 10; i++)
+		close(fds[i]);
+}
+END_TEST
+
+/* One line that names the cure, and no more. */
+START_TEST(acqctl_top_cures)
+{
+	ck_assert_int_eq(shell("acqctl top acq7"), 1);
+	complains_or_fail("acqctl list");
+	ck_assert_int_eq(shell("acqctl top .."), 1);
+	complains_or_fail("acqctl list");
+	ck_assert_int_eq(shell("busybox su -s /bin/sh nobody -c 'acqctl top'"), 1);
+	complains_or_fail("sudo acqctl top");
+	ck_assert_int_eq(shell("busybox unshare -m sh -c 'umount %s && exec acqctl top'",
+			       "/sys/kernel/debug"),
+			 1);
+	complains_or_fail("sudo mount -t debugfs");
+	unlink(TOP);
+	ck_assert_int_eq(shell("acqctl top --watch=20ms >" TOP "& %s; echo acq_sim >%s; wait $!",
+			       "until [ -s " TOP " ]; do sleep 0.05; done",
+			       "/sys/bus/platform/drivers/acq_sim/unbind"),
+			 1);
+	complains_or_fail("gone");
+	shell_or_fail("echo acq_sim >/sys/bus/platform/drivers/acq_sim/bind");
+}
+END_TEST
+
 /* One line that names the cure, and no more. */
 START_TEST(no_device)
 {
@@ -381,6 +511,8 @@ START_TEST(no_device)
 	ck_assert_int_ne(shell("acqread -n 1"), 0);
 	complains_or_fail("modprobe acq_sim");
 	ck_assert_int_ne(shell("acqctl info"), 0);
+	complains_or_fail("modprobe acq_sim");
+	ck_assert_int_ne(shell("acqctl top"), 0);
 	complains_or_fail("modprobe acq_sim");
 	shell_or_fail("modprobe acq_sim && acqread -n 1");
 }
@@ -415,6 +547,10 @@ static Suite *suite(void)
 	tcase_add_test(own, acqread_loss);
 	tcase_add_test(own, acqread_verify);
 	tcase_add_test(own, acqctl);
+	tcase_add_test(own, acqctl_watch);
+	tcase_add_test(own, acqctl_top);
+	tcase_add_test(own, acqctl_top_on_terminal);
+	tcase_add_test(own, acqctl_top_cures);
 	tcase_add_test(own, no_device);
 	suite_add_tcase(suite, own);
 	return suite;

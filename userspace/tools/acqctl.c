@@ -5,28 +5,35 @@
  * A device is a table of keys: from GET_INFO and GET_STATS, and the attributes
  * that its source has in sysfs, such as the simulator's waveform.
  */
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common.h"
 
 #define CLASS_DIR "/sys/class/acq"
+#define DEBUG_DIR "/sys/kernel/debug"
 #define DEVICES_MAX 256
 #define TEXT_MAX 256
 
 struct options {
 	const char *device;
 	bool json;
-	int64_t watch_ns; /* 0: once */
+	bool once;
+	int64_t watch_ns; /* 0: not given */
 };
 
 /* A device as it was at one moment. */
@@ -360,6 +367,16 @@ static void on_signal(int sig)
 	interrupted = 1;
 }
 
+/* Signals and a reader that goes away end what repeats itself, and are no error. */
+static void end_on_signals(void)
+{
+	struct sigaction act = { .sa_handler = on_signal };
+
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
 /* What changed in a second. */
 static void watch_row(const struct acq_stats *old, const struct acq_stats *now, double seconds,
 		      bool json)
@@ -386,13 +403,11 @@ static int sleep_ns(int64_t ns)
 
 static int watch(struct acq *acq, struct state *st, const struct options *opt)
 {
-	struct sigaction act = { .sa_handler = on_signal };
 	int64_t then = clock_ns(), now;
 	struct acq_stats old;
 	int err;
 
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
+	end_on_signals();
 	if (!opt->json)
 		printf("%12s %12s %14s %10s %10s\n", "frames/s", "irqs/s", "frames", "hw_lost",
 		       "spurious");
@@ -440,15 +455,12 @@ static bool attribute_path(const struct state *st, const char *key, char path[TE
 	       !access(path, F_OK);
 }
 
-static bool read_attribute(const struct state *st, const char *key, char text[TEXT_MAX])
+/* The first line of a file. */
+static bool read_line(const char *path, char text[TEXT_MAX])
 {
-	char path[TEXT_MAX];
 	ssize_t got;
-	int fd;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (!attribute_path(st, key, path))
-		return false;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
 	got = read(fd, text, TEXT_MAX - 1);
@@ -458,6 +470,13 @@ static bool read_attribute(const struct state *st, const char *key, char text[TE
 	text[got] = 0;
 	text[strcspn(text, "\n")] = 0;
 	return true;
+}
+
+static bool read_attribute(const struct state *st, const char *key, char text[TEXT_MAX])
+{
+	char path[TEXT_MAX];
+
+	return attribute_path(st, key, path) && read_line(path, text);
 }
 
 static bool is_number(const char *text)
@@ -664,6 +683,330 @@ static int cmd_set(const struct options *opt, int argc, char **argv)
 	return status ?: show_granted(opt, argc, argv);
 }
 
+/* --- top --- */
+
+/* The columns of the kernel's list that we know; see kmod/ABI/sysfs-class-acq. */
+static const struct column {
+	const char *name;
+	int width; /* negative: to the left */
+	bool text;
+} columns[] = {
+	{ "client", 6, false }, { "pid", 7, false },	{ "state", -8, true },
+	{ "ring", 8, false },	{ "fill", 8, false },	{ "watermark", 9, false },
+	{ "lost", 10, false },	{ "pended", 6, false }, { "wakeups", 10, false },
+	{ "comm", 0, true },
+};
+
+#define COLUMNS ARRAY_SIZE(columns)
+#define COLUMNS_MAX 32
+
+struct client {
+	char value[COLUMNS][80];
+};
+
+/* The clients of a device, and what its sysfs says. */
+struct clients {
+	char source[TEXT_MAX];
+	char state[TEXT_MAX];
+	uint64_t frames;
+	uint64_t irqs;
+	int64_t when_ns;
+	struct client *list;
+	size_t count;
+};
+
+/*
+ * Cut a line into words, the last of which is all the rest: a program's name may have
+ * spaces in it. Returns how many.
+ */
+static size_t split(char *line, char *words[], size_t most)
+{
+	size_t n = 0;
+
+	line[strcspn(line, "\n")] = 0;
+	while (n < most) {
+		line += strspn(line, " ");
+		if (!*line)
+			break;
+		words[n++] = line;
+		if (n == most)
+			break;
+		line += strcspn(line, " ");
+		if (*line)
+			*line++ = 0;
+	}
+	return n;
+}
+
+static const struct column *find_column(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < COLUMNS; i++)
+		if (!strcmp(columns[i].name, name))
+			return &columns[i];
+	return NULL;
+}
+
+/* A kernel of another version may have columns that we don't know, and lack some. */
+static bool read_clients(FILE *file, struct clients *clients)
+{
+	const struct column *column[COLUMNS_MAX];
+	char *words[COLUMNS_MAX], *line = NULL;
+	size_t bytes = 0, most, n, i;
+	struct client *client;
+
+	if (getline(&line, &bytes, file) < 0) {
+		free(line);
+		return false;
+	}
+	most = split(line, words, COLUMNS_MAX);
+	for (i = 0; i < most; i++)
+		column[i] = find_column(words[i]);
+	while (most && getline(&line, &bytes, file) >= 0) {
+		client = realloc(clients->list, (clients->count + 1) * sizeof(*client));
+		if (!client)
+			break;
+		clients->list = client;
+		client += clients->count++;
+		memset(client, 0, sizeof(*client));
+		n = split(line, words, most);
+		for (i = 0; i < n; i++)
+			if (column[i])
+				snprintf(client->value[column[i] - columns],
+					 sizeof(client->value[0]), "%s", words[i]);
+	}
+	free(line);
+	return most && !ferror(file);
+}
+
+static const char *clients_cure(const char *debug_dir, int err)
+{
+	struct statfs fs;
+
+	if (err == EACCES)
+		return "no permission to see the clients; try: sudo acqctl top";
+	if (err != ENOENT && err != ENODEV)
+		return strerror(err);
+	if (statfs(debug_dir, &fs))
+		return "this kernel has no debugfs; it takes one with CONFIG_DEBUG_FS=y";
+	if (fs.f_type != DEBUGFS_MAGIC)
+		return "debugfs is not mounted; try: sudo mount -t debugfs none " DEBUG_DIR;
+	return "debugfs does not have the clients: the device went, or acq.ko is an older one";
+}
+
+static bool read_class(const char *name, const char *key, char text[TEXT_MAX])
+{
+	char path[TEXT_MAX];
+
+	return snprintf(path, TEXT_MAX, CLASS_DIR "/%s/%s", name, key) < TEXT_MAX &&
+	       read_line(path, text);
+}
+
+static uint64_t read_counter(const char *name, const char *key)
+{
+	char text[TEXT_MAX];
+	uint64_t value = 0;
+
+	if (read_class(name, key, text))
+		parse_number(text, 0, UINT64_MAX, &value);
+	return value;
+}
+
+/* From the outside: a client of our own would be in the list. */
+static int fetch_clients(const char *name, struct clients *clients)
+{
+	char path[TEXT_MAX];
+	FILE *file;
+	bool ok;
+
+	memset(clients, 0, sizeof(*clients));
+	if (*name == '.' || !*name || !read_class(name, "source", clients->source))
+		return -ENODEV;
+	snprintf(path, TEXT_MAX, DEBUG_DIR "/acq/%s/clients", name);
+	file = fopen(path, "re");
+	if (!file) {
+		say("%s: %s", name, clients_cure(DEBUG_DIR, errno));
+		return -EACCES;
+	}
+	ok = read_clients(file, clients);
+	fclose(file);
+	if (!ok)
+		say("%s: what is this?", path);
+	/* After the list: no client is attached to a device that is idle. */
+	if (ok && !read_class(name, "state", clients->state))
+		return -ENODEV;
+	clients->frames = read_counter(name, "frames");
+	clients->irqs = read_counter(name, "irqs");
+	clients->when_ns = clock_ns();
+	return ok ? 0 : -EIO;
+}
+
+/* What is left of a terminal; anything else takes all. */
+struct screen {
+	bool live;
+	int rows;
+	int cols;
+};
+
+static struct screen screen_begin(bool live)
+{
+	struct screen screen = { .live = live, .rows = 24, .cols = 80 };
+	struct winsize size;
+
+	if (!live)
+		return screen;
+	if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_row && size.ws_col) {
+		screen.rows = size.ws_row;
+		screen.cols = size.ws_col;
+	}
+	screen.rows--; /* where the cursor stays */
+	printf("\033[H");
+	return screen;
+}
+
+__attribute__((format(printf, 2, 3))) static void put_line(struct screen *screen, const char *fmt,
+							   ...)
+{
+	char line[1024];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	if (!screen->live)
+		printf("%s\n", line);
+	else if (screen->rows-- > 0)
+		printf("%.*s\033[K\n", screen->cols, line);
+}
+
+static void screen_end(const struct screen *screen)
+{
+	if (screen->live)
+		printf("\033[J");
+	fflush(stdout);
+}
+
+/* One line of the table: the values, or without them the names. */
+static void put_row(struct screen *screen, const struct client *client)
+{
+	char line[COLUMNS * 82], name[16];
+	size_t i, j;
+	int len = 0;
+
+	for (i = 0; i < COLUMNS; i++) {
+		for (j = 0; j < sizeof(name) - 1 && columns[i].name[j]; j++)
+			name[j] = toupper((unsigned char)columns[i].name[j]);
+		name[j] = 0;
+		len += snprintf(line + len, sizeof(line) - len, "%s%*s", i ? " " : "",
+				columns[i].width, client ? client->value[i] : name);
+	}
+	put_line(screen, "%s", line);
+}
+
+/* The rates since @old; at first there are none. */
+static void put_summary(struct screen *screen, const char *name, const struct clients *now,
+			const struct clients *old)
+{
+	double seconds = (double)(now->when_ns - old->when_ns) / NSEC_PER_SEC;
+	char rates[80];
+
+	if (old->when_ns && seconds > 0)
+		snprintf(rates, sizeof(rates), "%.1f frames/s, %.1f irqs/s",
+			 (now->frames - old->frames) / seconds, (now->irqs - old->irqs) / seconds);
+	else
+		snprintf(rates, sizeof(rates), "%" PRIu64 " frames, %" PRIu64 " irqs", now->frames,
+			 now->irqs);
+	put_line(screen, "%s: %s, %s, %s, clients: %zu", name, now->source, now->state, rates,
+		 now->count);
+}
+
+static void put_clients(const char *name, const struct clients *now, const struct clients *old,
+			bool live)
+{
+	struct screen screen = screen_begin(live);
+	size_t i;
+
+	put_summary(&screen, name, now, old);
+	put_row(&screen, NULL);
+	for (i = 0; i < now->count; i++) {
+		if (live && screen.rows == 1 && now->count - i > 1) {
+			put_line(&screen, "[%zu more]", now->count - i);
+			break;
+		}
+		put_row(&screen, &now->list[i]);
+	}
+	screen_end(&screen);
+}
+
+static void json_clients(const char *name, const struct clients *now)
+{
+	const struct client *client;
+	char text[TEXT_MAX];
+	bool first;
+	size_t i;
+
+	printf("{");
+	json_member("name", name, true, true);
+	json_member("source", now->source, true, false);
+	json_member("state", now->state, true, false);
+	snprintf(text, TEXT_MAX, "%" PRIu64, now->frames);
+	json_member("frames", text, false, false);
+	snprintf(text, TEXT_MAX, "%" PRIu64, now->irqs);
+	json_member("irqs", text, false, false);
+	printf(", \"clients\": [");
+	for (client = now->list; client < now->list + now->count; client++) {
+		printf("%s{", client == now->list ? "" : ", ");
+		for (i = 0, first = true; i < COLUMNS; i++) {
+			if (!columns[i].text && !is_number(client->value[i]))
+				continue;
+			json_member(columns[i].name, client->value[i], columns[i].text, first);
+			first = false;
+		}
+		printf("}");
+	}
+	printf("]}\n");
+	fflush(stdout);
+}
+
+/* Look once. Returns 0 or the exit status. */
+static int top(const char *name, const struct options *opt, struct clients *old, bool live)
+{
+	struct clients now;
+	int err = fetch_clients(name, &now);
+
+	if (!err && opt->json)
+		json_clients(name, &now);
+	else if (!err)
+		put_clients(name, &now, old, live);
+	free(now.list);
+	if (err == -ENODEV && old->when_ns)
+		say("%s: %s", name, acq_strerror(err));
+	else if (err == -ENODEV)
+		say_open_error(name, -ENOENT);
+	now.list = NULL;
+	*old = now;
+	return err ? EXIT_LOSS : EXIT_SUCCESS;
+}
+
+static int cmd_top(const struct options *opt, int argc, char **argv)
+{
+	const char *name = (argc ? argv[0] : opt->device) ?: "acq";
+	const char *slash = strrchr(name, '/');
+	bool tty = isatty(STDOUT_FILENO);
+	bool again = !opt->once && (tty || opt->watch_ns);
+	struct clients old = { 0 };
+	int status;
+
+	name = slash ? slash + 1 : name;
+	end_on_signals();
+	do
+		status = top(name, opt, &old, again && tty && !opt->json);
+	while (again && !status && !interrupted && !ferror(stdout) &&
+	       !sleep_ns(opt->watch_ns ?: NSEC_PER_SEC));
+	return status;
+}
+
 /* --- options --- */
 
 static const char usage[] =
@@ -672,21 +1015,32 @@ static const char usage[] =
 	"  list                  all devices\n"
 	"  info [DEVICE]         what a device is\n"
 	"  stats [DEVICE]        what it has done; with --watch, what it is doing\n"
+	"  top [DEVICE]          who has it open and how they fare, again and again\n"
 	"  get [KEY]...          single values, of info, stats or the source\n"
 	"  set KEY=VALUE...      rate, channels, samples, or a setting of the source\n"
 	"Options:\n"
 	"  -d, --device NAME     acq, acq1, ... or a path (default: acq)\n"
 	"  -j, --json            JSON\n"
-	"  -w, --watch[=TIME]    stats: a line every TIME (default: a second)\n"
+	"  -w, --watch[=TIME]    stats: a line every TIME (default: a second);\n"
+	"                        top: look every TIME, even if not on a terminal\n"
+	"      --once            top: look once, even if on a terminal\n"
 	"  -h, --help            this text\n"
 	"  -V, --version         version\n"
 	"Exit status: 0; 1 if the device says no or is not there; 2 for bad usage.\n"
 	"Example: acqctl set rate=1000 channels=4\n";
 
+enum {
+	OPTION_ONCE = 256,
+};
+
 static const struct option long_options[] = {
-	{ "device", required_argument, NULL, 'd' }, { "json", no_argument, NULL, 'j' },
-	{ "watch", optional_argument, NULL, 'w' },  { "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },	    { 0 },
+	{ "device", required_argument, NULL, 'd' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "watch", optional_argument, NULL, 'w' },
+	{ "once", no_argument, NULL, OPTION_ONCE },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ 0 },
 };
 
 static const struct command {
@@ -695,7 +1049,7 @@ static const struct command {
 	int (*run)(const struct options *opt, int argc, char **argv);
 } commands[] = {
 	{ "list", 0, cmd_list }, { "info", 1, cmd_info }, { "stats", 1, cmd_stats },
-	{ "get", -1, cmd_get },	 { "set", -1, cmd_set },
+	{ "get", -1, cmd_get },	 { "set", -1, cmd_set },  { "top", 1, cmd_top },
 };
 
 static bool take_watch(struct options *opt, const char *value)
@@ -727,6 +1081,9 @@ static int parse_options(struct options *opt, int argc, char **argv)
 			if (take_watch(opt, optarg))
 				continue;
 			return EXIT_USAGE;
+		case OPTION_ONCE:
+			opt->once = true;
+			continue;
 		case 'h':
 			fputs(usage, stdout);
 			return EXIT_SUCCESS;
