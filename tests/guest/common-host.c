@@ -20,21 +20,42 @@ static bool read_answer(int fd, char *answer, size_t bytes)
 	return !strncmp(answer, "ok", 2) || !strncmp(answer, "error", 5);
 }
 
-/* Ask, and wait for the answer, which is left in @answer without its "ok ". */
-void host_or_fail(char *answer, size_t bytes, const char *format, ...)
+static bool ask(char *answer, size_t bytes, const char *format, va_list args)
 {
 	int fd = open(HOST, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	va_list args;
 
 	ck_assert_msg(fd >= 0, "%s: %s", HOST, strerror(errno));
 	dprintf(fd, "HOST ");
-	va_start(args, format);
 	vdprintf(fd, format, args);
-	va_end(args);
 	dprintf(fd, "\n");
 	while (!read_answer(fd, answer, bytes))
 		;
 	close(fd);
-	ck_assert_msg(!strncmp(answer, "ok ", 3), "%s: %s", format, answer);
+	if (strncmp(answer, "ok ", 3))
+		return false;
 	memmove(answer, answer + 3, strlen(answer + 3) + 1);
+	return true;
+}
+
+/* Ask, and wait for the answer, which is left in @answer, without its "ok " if it is that. */
+bool host_try(char *answer, size_t bytes, const char *format, ...)
+{
+	va_list args;
+	bool done;
+
+	va_start(args, format);
+	done = ask(answer, bytes, format, args);
+	va_end(args);
+	return done;
+}
+
+void host_or_fail(char *answer, size_t bytes, const char *format, ...)
+{
+	va_list args;
+	bool done;
+
+	va_start(args, format);
+	done = ask(answer, bytes, format, args);
+	va_end(args);
+	ck_assert_msg(done, "%s: %s", format, answer);
 }

@@ -183,6 +183,8 @@ void ring_take_or_fail(struct ring *ring, struct stream *stream, int fd, unsigne
 long pinned_pages(void);
 
 /* common-host.c: the host, which QEMU runs on */
+bool host_try(char *answer, size_t bytes, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 void host_or_fail(char *answer, size_t bytes, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
