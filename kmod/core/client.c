@@ -171,15 +171,15 @@ static u32 client_count(struct acq_client *client)
 		     client->accepted - client->flushed - client->frames_base);
 }
 
-/* Frames this client has consumed. */
-static u64 client_delivered(struct acq_client *client)
+/* Frames this client has consumed, if so many are still there. */
+static u64 client_delivered(const struct acq_client *client, u32 count)
 {
-	return client->accepted - client->flushed - client_count(client);
+	return client->accepted - client->flushed - count;
 }
 
-static u64 client_delivered_bytes(struct acq_client *client)
+static u64 client_delivered_bytes(const struct acq_client *client, u32 count)
 {
-	u64 frames = client_delivered(client) - client->frames_base;
+	u64 frames = client_delivered(client, count) - client->frames_base;
 
 	return client->bytes_base + frames * client->ring.fifo.esize;
 }
@@ -203,8 +203,8 @@ void acq_client_drop_ring(struct acq_client *client)
 		return;
 	spin_lock_bh(&client->lock);
 	client_flush(client);
-	client->bytes_base = client_delivered_bytes(client);
-	client->frames_base = client_delivered(client);
+	client->bytes_base = client_delivered_bytes(client, 0);
+	client->frames_base = client_delivered(client, 0);
 	spin_unlock_bh(&client->lock);
 	acq_ring_free(&client->ring);
 }
@@ -664,11 +664,15 @@ void acq_client_unlock(struct acq_client *client)
 
 void acq_client_stats(struct acq_client *client, struct acq_stats *stats)
 {
+	u32 count;
+
 	spin_lock_bh(&client->lock);
-	stats->ring = client_count(client);
+	/* Once: a reader moves on meanwhile. */
+	count = client_count(client);
+	stats->ring = count;
 	stats->produced = client->accepted + client->lost;
-	stats->delivered = client_delivered(client);
-	stats->delivered_bytes = client_delivered_bytes(client);
+	stats->delivered = client_delivered(client, count);
+	stats->delivered_bytes = client_delivered_bytes(client, count);
 	stats->lost = client->lost;
 	stats->flushed = client->flushed;
 	stats->wakeups = client->wakeups;

@@ -130,7 +130,7 @@ static void edu_begin(struct edu *edu)
 	}
 }
 
-static int edu_start(void *priv)
+static int edu_start(void *priv, struct acq_device *adev)
 {
 	struct edu *edu = priv;
 	int ret = edu_settle(edu);

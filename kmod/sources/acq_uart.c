@@ -84,7 +84,7 @@ static void uart_set_baud(struct acq_uart *uart)
 }
 
 /* Supposes nothing about the registers: the card may just have been without power. */
-static int uart_start(void *priv)
+static int uart_start(void *priv, struct acq_device *adev)
 {
 	struct acq_uart *uart = priv;
 
