@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The system goes to sleep and wakes up, and processors come and go, while frames come. */
+/*
+ * The system goes to sleep and wakes up, and processors come and go, while frames come.
+ *
+ * The last suite by its name: QEMU resets its machine for a sleep, and cards can't be
+ * pulled from the guest any more after that, as edu and uart do.
+ */
 #include <sched.h>
 #include <stdio.h>
 
@@ -173,7 +178,7 @@ END_TEST
 
 static Suite *suite(void)
 {
-	Suite *suite = suite_create("power");
+	Suite *suite = suite_create("wake");
 	TCase *tcase = tcase_create("sleep");
 
 	tcase_set_timeout(tcase, on_debug() ? 300 : 100);
