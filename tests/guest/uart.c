@@ -540,14 +540,35 @@ static void *feed(void *arg)
 }
 
 /* The simulated converter and the card stream at once, each to its node. */
+/* The card converts n into n!, modulo 2^32: the next n, from 0 on. */
+static void factorial_take(int fd)
+{
+	static uint32_t factorial = 1, n;
+	struct {
+		struct acq_frame header;
+		uint32_t n, factorial;
+	} frame;
+
+	ck_assert_int_eq(read(fd, &frame, sizeof(frame)), sizeof(frame));
+	expect_equal(frame.header.seq, n);
+	expect_equal(frame.n, n);
+	expect_equal(frame.factorial, factorial);
+	factorial *= ++n;
+}
+
+/* Three kinds of source at once, each its own node. */
 START_TEST(several)
 {
-	int sim = open_source_or_fail("acq_sim", O_RDWR);
+	int sim = open_source_or_fail("acq_sim", O_RDWR), edu;
 	char sent[128], received[SUM_CHARS + 1];
 	struct stream stream;
 	struct listener l;
 	pthread_t feeder;
+	unsigned int i;
 
+	load_module_or_fail("acq_edu", "");
+	edu = open_source_or_fail("acq_edu", O_RDONLY);
+	start_or_fail(edu);
 	sim_reset();
 	configure_or_fail(sim, 4096, 1, 0);
 	stream_begin(&stream, sim);
@@ -561,6 +582,11 @@ START_TEST(several)
 	ck_assert_str_eq(received, sent);
 	ck_assert_uint_eq(stream.lost, 0);
 	ck_assert_uint_ge(stream.frames, 20);
+	for (i = 0; i < 24; i++)
+		factorial_take(edu);
+	ck_assert_uint_eq(stats(edu).lost, 0);
+	close(edu);
+	unload_module_or_fail("acq_edu");
 }
 END_TEST
 
