@@ -142,18 +142,15 @@ START_TEST(suspend_chain)
 }
 END_TEST
 
-static void *be_on_cpu1(void *arg)
+/* Who is bound to a processor that goes makes lockdep complain of 6.12's own scheduler. */
+static void run_on(unsigned int first, unsigned int last)
 {
-	volatile bool *stop = arg;
 	cpu_set_t cpus;
 
-	while (!*stop) {
-		CPU_ZERO(&cpus);
-		CPU_SET(1, &cpus);
-		sched_setaffinity(0, sizeof(cpus), &cpus);
-		pause_ms(1);
-	}
-	return NULL;
+	CPU_ZERO(&cpus);
+	for (; first <= last; first++)
+		CPU_SET(first, &cpus);
+	ck_assert_ok(sched_setaffinity(0, sizeof(cpus), &cpus));
 }
 
 /* The interrupt, the bottom half and the clock move; no frame is lost on the way. */
@@ -161,20 +158,19 @@ START_TEST(cpu_hotplug)
 {
 	int fd = open_or_fail(O_RDONLY);
 	struct stream stream;
-	bool stop = false;
-	pthread_t thread;
 	unsigned int i;
 
 	configure_or_fail(fd, 32768, 1, 0);
 	stream_begin(&stream, fd);
+	/* the clock begins where it is started: on the one that goes first */
+	run_on(1, 1);
+	start_or_fail(fd);
+	run_on(0, 1);
 	stream_read_or_fail(&stream, fd, 1);
-	spawn_or_fail(&thread, be_on_cpu1, &stop);
 	for (i = 0; i < rounds(20, 200); i++) {
 		write_or_fail("/sys/devices/system/cpu/cpu1/online", i % 2 ? "1" : "0");
 		stream_read_or_fail(&stream, fd, stats(fd).ring + 20);
 	}
-	stop = true;
-	pthread_join(thread, NULL);
 	ck_assert_uint_eq(stream.lost, 0);
 	ck_assert_uint_eq(stream.starts, 1);
 	ck_assert_uint_eq(stats(fd).lost, 0);
