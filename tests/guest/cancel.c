@@ -339,7 +339,7 @@ static Suite *suite(void)
 	Suite *suite = suite_create("cancel");
 	TCase *tcase = tcase_create("races");
 
-	tcase_set_timeout(tcase, torture() ? 7000 : 3 * PATIENCE_MS / 1000);
+	tcase_set_timeout(tcase, 3 * PATIENCE_MS / 1000);
 	tcase_add_checked_fixture(tcase, begin, NULL);
 	tcase_add_test(tcase, io_cancel_race);
 	tcase_add_test(tcase, io_cancel_in_queue_race);

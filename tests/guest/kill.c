@@ -247,7 +247,7 @@ static Suite *suite(void)
 	Suite *suite = suite_create("kill");
 	TCase *tcase = tcase_create("kill");
 
-	tcase_set_timeout(tcase, torture() ? 3600 : 3 * PATIENCE_MS / 1000);
+	tcase_set_timeout(tcase, 3 * PATIENCE_MS / 1000);
 	tcase_add_checked_fixture(tcase, sim_reset, NULL);
 	tcase_add_loop_test(tcase, killed, 0, ARRAY_SIZE(waits));
 	suite_add_tcase(suite, tcase);

@@ -1027,7 +1027,7 @@ static Suite *suite(void)
 	Suite *suite = suite_create("lib");
 	TCase *tcase = tcase_create("lib"), *gone = tcase_create("gone");
 
-	tcase_set_timeout(tcase, torture() ? 3600 : 4 * PATIENCE_MS / 1000);
+	tcase_set_timeout(tcase, 4 * PATIENCE_MS / 1000);
 	tcase_add_checked_fixture(tcase, begin, NULL);
 	tcase_add_loop_test(tcase, open_by_name, 0, ARRAY_SIZE(names));
 	tcase_add_loop_test(tcase, open_errors, 0, ARRAY_SIZE(unopenable));

@@ -312,7 +312,7 @@ static Suite *suite(void)
 	Suite *suite = suite_create("load");
 	TCase *tcase = tcase_create("load");
 
-	tcase_set_timeout(tcase, torture() ? 3600 : 3 * PATIENCE_MS / 1000);
+	tcase_set_timeout(tcase, 3 * PATIENCE_MS / 1000);
 	tcase_add_checked_fixture(tcase, load, NULL);
 	tcase_add_test(tcase, open_file_pins);
 	tcase_add_test(tcase, mapping_pins);

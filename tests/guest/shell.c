@@ -535,7 +535,7 @@ static Suite *suite(void)
 	tcase_add_test(usual, redirected);
 	suite_add_tcase(suite, usual);
 
-	tcase_set_timeout(own, torture() ? 3600 : 180);
+	tcase_set_timeout(own, 180);
 	tcase_add_checked_fixture(own, begin, NULL);
 	tcase_add_test(own, acqread_table);
 	tcase_add_loop_test(own, acqread_formats, 0, ARRAY_SIZE(formats));

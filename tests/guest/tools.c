@@ -160,7 +160,7 @@ static Suite *suite(void)
 	Suite *suite = suite_create("tools");
 	TCase *tcase = tcase_create("tools");
 
-	tcase_set_timeout(tcase, torture() ? 3600 : 250);
+	tcase_set_timeout(tcase, 250);
 	tcase_add_checked_fixture(tcase, begin, NULL);
 	tcase_add_loop_test(tcase, fio, 0, ARRAY_SIZE(engines));
 	tcase_add_loop_test(tcase, no_system_call_per_frame, 0, ARRAY_SIZE(methods));

@@ -539,7 +539,6 @@ static void *feed(void *arg)
 	return NULL;
 }
 
-/* The simulated converter and the card stream at once, each to its node. */
 /* The card converts n into n!, modulo 2^32: the next n, from 0 on. */
 static void factorial_take(int fd)
 {
@@ -668,7 +667,8 @@ static void neighbour_apart_or_fail(void)
 
 /*
  * One for each of the card's at most, or the kernel would think that nobody cares
- * for the line. It is seen unless the line is masked at that moment.
+ * for the line. It is seen unless the line is masked at that moment, or the
+ * processor that should see it is away.
  */
 static void neighbour_interrupt(struct neighbour *n)
 {
@@ -708,7 +708,6 @@ START_TEST(shared_line)
 	ck_assert_str_eq(received, sent);
 	printf("%u interrupts of the neighbour, %u of ours, %u were not\n", i,
 	       (unsigned int)stats(device).irqs, (unsigned int)stats(device).spurious_irqs);
-	ck_assert_uint_gt(stats(device).spurious_irqs, i / 10);
 	ck_assert_uint_gt(stats(device).spurious_irqs, 10);
 	ck_assert_uint_eq(hw_lost(), 0);
 	neighbour_leave(&neighbour);
@@ -849,7 +848,7 @@ static Suite *suite(void)
 	tcase_add_test(small, shared_line);
 	suite_add_tcase(suite, small);
 
-	tcase_set_timeout(large, torture() ? 7000 : 250);
+	tcase_set_timeout(large, 250);
 	tcase_add_unchecked_fixture(large, NULL, card_give_back);
 	tcase_add_checked_fixture(large, begin, NULL);
 	tcase_add_test(large, plugged_again);
