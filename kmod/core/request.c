@@ -180,15 +180,21 @@ static void request_enqueue(struct acq_client *client, struct acq_request *req)
 	trace_acq_pend(client, req->number, !req->task, req->fits);
 }
 
+static void request_count_cancelled(struct acq_client *client)
+{
+	spin_lock_bh(&client->lock);
+	client->cancelled++;
+	spin_unlock_bh(&client->lock);
+}
+
 /* Out of the queue; what is left is for the next one, or for pollers. */
-static void request_dequeue(struct acq_client *client, struct acq_request *req, bool cancelled)
+static void request_dequeue(struct acq_client *client, struct acq_request *req)
 {
 	bool tell;
 
 	spin_lock_bh(&client->lock);
 	list_del(&req->node);
 	client->waiting--;
-	client->cancelled += cancelled;
 	acq_request_kick(client);
 	tell = acq_client_pollable(client);
 	spin_unlock_bh(&client->lock);
@@ -254,7 +260,7 @@ static ssize_t request_wait(struct acq_client *client, struct iov_iter *to)
 		ret = request_take(client, to, &req);
 		if (ret != -EAGAIN) {
 			trace_acq_complete(client, req.number, ret);
-			request_dequeue(client, &req, false);
+			request_dequeue(client, &req);
 		}
 		acq_client_unlock(client);
 		if (ret != -EAGAIN)
@@ -262,7 +268,8 @@ static ssize_t request_wait(struct acq_client *client, struct iov_iter *to)
 	} while (true);
 
 	trace_acq_cancel(client, req.number, ret);
-	request_dequeue(client, &req, true);
+	request_count_cancelled(client);
+	request_dequeue(client, &req);
 	return ret;
 }
 
@@ -424,15 +431,18 @@ static void aio_complete(struct acq_aio *aio, ssize_t ret)
 {
 	struct acq_client *client = aio->client;
 
-	if (ret == -ECANCELED)
+	if (ret == -ECANCELED) {
 		trace_acq_cancel(client, aio->req.number, ret);
-	else
+		/* Before the event, which says so. */
+		request_count_cancelled(client);
+	} else {
 		trace_acq_complete(client, aio->req.number, ret);
+	}
 	acq_buffer_free(aio->buffer, aio_dirty_pages(aio, ret));
 	acq_ring_read_end(&client->ring);
 	/* The file may go with the kiocb; its release waits for this work. */
 	aio->iocb->ki_complete(aio->iocb, ret);
-	request_dequeue(client, &aio->req, ret == -ECANCELED);
+	request_dequeue(client, &aio->req);
 	kvfree(aio);
 }
 
