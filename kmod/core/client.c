@@ -371,38 +371,20 @@ void acq_client_hangup(struct acq_client *client)
 	client_end(client, ACQ_RING_GONE);
 }
 
-/* Is the oldest frame past the latency bound? */
-static bool client_late(const struct acq_client *client, u32 count)
-{
-	u32 late;
-
-	if (!READ_ONCE(client->latency_us))
-		return false;
-	/* late lies in (out, in]: count frames back from in. */
-	late = READ_ONCE(client->ring.in) - READ_ONCE(client->late);
-	return late < count;
-}
-
 /**
- * acq_client_ready() - the one predicate
- * @client: any state
- * @fits: frames that whoever asks has room for
+ * acq_client_late() - is the oldest frame past the latency bound?
+ * @client: with a bound
+ * @count: frames in its ring
  *
- * Context: client->lock held; or client->consumer, counted as a reader.
+ * Context: as acq_ring_look().
  * Return: whether it is.
  */
-bool acq_client_ready(struct acq_client *client, u32 fits)
+bool acq_client_late(const struct acq_client *client, u32 count)
 {
-	u32 state = acq_ring_state(&client->ring);
-	u32 count = acq_ring_count(&client->ring);
-	u32 need;
+	/* late lies in (out, in]: count frames back from in. */
+	u32 late = READ_ONCE(client->ring.in) - READ_ONCE(client->late);
 
-	if (acq_ring_broken(&client->ring))
-		return false;
-	/* A watermark above a ring that shrank is reached when it is full. */
-	need = min3(READ_ONCE(client->watermark), fits, acq_ring_size(&client->ring));
-	return (state & (ACQ_RING_STOPPED | ACQ_RING_GONE)) || count >= need ||
-	       client_late(client, count);
+	return late < count;
 }
 
 /**
@@ -417,7 +399,8 @@ bool acq_client_ready(struct acq_client *client, u32 fits)
 bool acq_client_pollable(struct acq_client *client)
 {
 	lockdep_assert_held(&client->lock);
-	return list_empty(&client->requests) && acq_client_ready(client, U32_MAX);
+	return list_empty(&client->requests) &&
+	       acq_client_ready(client, acq_ring_look(&client->ring), U32_MAX);
 }
 
 /* A dropped frame leaves its HW_OVERRUN to the next one that is not. */
@@ -631,35 +614,6 @@ void acq_client_look_again(struct acq_client *client)
 	spin_unlock_bh(&client->lock);
 	if (tell)
 		acq_event_notify(client);
-}
-
-/**
- * acq_client_lock() - become the consumer
- * @client: of the caller's file
- * @nowait: rather fail than wait
- *
- * Return: 0, -EAGAIN, -ERESTARTSYS.
- */
-int acq_client_lock(struct acq_client *client, bool nowait)
-{
-	if (nowait)
-		return mutex_trylock(&client->consumer) ? 0 : -EAGAIN;
-	return mutex_lock_interruptible(&client->consumer) ? -ERESTARTSYS : 0;
-}
-
-/**
- * acq_client_unlock() - undo acq_client_lock()
- * @client: of the caller's file
- *
- * The worker only tries the lock, so whoever gives it back looks after the queue,
- * without conditions: the worker's request is in the queue before it tries.
- */
-void acq_client_unlock(struct acq_client *client)
-{
-	mutex_unlock(&client->consumer);
-	spin_lock_bh(&client->lock);
-	acq_request_kick(client);
-	spin_unlock_bh(&client->lock);
 }
 
 void acq_client_stats(struct acq_client *client, struct acq_stats *stats)

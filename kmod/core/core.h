@@ -32,7 +32,6 @@
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/interrupt.h>
-#include <linux/kfifo.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/poll.h>
@@ -45,6 +44,7 @@
 #include <linux/acq.h>
 
 #include "compat.h"
+#include "ring.h"
 
 /**
  * struct acq_batch - the frames of one run of the bottom half, before fan-out
@@ -128,38 +128,6 @@ struct acq_device {
 	u64 spurious;
 	u64 hw_lost;
 	struct dentry *debugfs;
-};
-
-/**
- * struct acq_ring - a kfifo of frames over pages that programs can map
- *
- * ring.c states the law and the barriers.
- *
- * @base: the pages, mapped once: consumer page, producer page, frames. NULL: none
- * @pages: them, one by one
- * @npages: how many
- * @buffer: the program's own memory, if the frames lie there; else NULL
- * @shared_out: the consumer page, written by the program
- * @shared: the producer page, read by the program, never by the kernel
- * @fifo: geometry, and the producer's positions: in, and out as last validated
- * @in: frames published
- * @out: frames consumed; the consumer's, unless mapped
- * @mode: > 0: readers at work or pended; < 0: mappings of the consumer page
- * @state: enum acq_ring_state (written under client->lock); the program sees a copy
- */
-struct acq_ring {
-	void *base;
-	struct page **pages;
-	unsigned int npages;
-	struct acq_buffer *buffer;
-	struct acq_consumer *shared_out;
-	struct acq_producer *shared;
-
-	struct __kfifo fifo ____cacheline_aligned_in_smp;
-	u32 in;
-	u32 out ____cacheline_aligned_in_smp;
-	atomic_t mode;
-	u32 state;
 };
 
 enum acq_client_state {
@@ -277,38 +245,20 @@ void acq_irq_flush(struct acq_device *adev);
 u32 acq_ring_frames(u32 frames, u32 stride);
 u32 acq_ring_frames_max(u32 stride);
 u64 acq_ring_bytes_max(void);
-bool acq_ring_exists(struct acq_ring *ring);
 int acq_ring_alloc(struct acq_ring *ring, u32 frames, u32 stride);
 int acq_ring_share(struct acq_ring *ring, struct acq_buffer *buffer, u32 stride);
 void acq_ring_free(struct acq_ring *ring);
 int acq_ring_map(struct acq_ring *ring, struct vm_area_struct *vma);
-bool acq_ring_read_begin(struct acq_ring *ring);
-void acq_ring_read_end(struct acq_ring *ring);
 bool acq_ring_map_begin(struct acq_ring *ring);
 void acq_ring_map_end(struct acq_ring *ring);
 bool acq_ring_sync(struct acq_ring *ring);
 u32 acq_ring_put(struct acq_ring *ring, const void *frames, u32 count);
 void acq_ring_publish(struct acq_ring *ring);
-struct acq_frame *acq_ring_frame(struct acq_ring *ring, u32 pos);
-bool acq_ring_broken(struct acq_ring *ring);
 void acq_ring_set(struct acq_ring *ring, u32 clear, u32 set);
-u32 acq_ring_state(const struct acq_ring *ring);
-u32 acq_ring_count(struct acq_ring *ring);
 const struct acq_frame *acq_ring_peek(struct acq_ring *ring, u32 *frames);
 void acq_ring_consume(struct acq_ring *ring, u32 frames);
 u32 acq_ring_take(struct acq_ring *ring, struct iov_iter *to, u32 frames);
 void acq_ring_flush(struct acq_ring *ring);
-void acq_poll_barrier(void);
-
-static inline u32 acq_ring_size(const struct acq_ring *ring)
-{
-	return ring->fifo.mask + 1;
-}
-
-static inline bool acq_ring_mapped(const struct acq_ring *ring)
-{
-	return atomic_read(&ring->mode) < 0;
-}
 
 /* client.c */
 struct acq_client *acq_client_new(struct acq_device *adev, const struct acq_client_ops *ops,
@@ -325,17 +275,70 @@ void acq_client_flush(struct acq_client *client);
 void acq_client_push(struct acq_client *client, const struct acq_batch *batch);
 void acq_client_gap(struct acq_client *client, u64 seq, u64 frames);
 void acq_client_mark_start(struct acq_client *client);
-bool acq_client_ready(struct acq_client *client, u32 fits);
+bool acq_client_late(const struct acq_client *client, u32 count);
 bool acq_client_pollable(struct acq_client *client);
-int acq_client_lock(struct acq_client *client, bool nowait);
-void acq_client_unlock(struct acq_client *client);
 void acq_client_look_again(struct acq_client *client);
 
+/**
+ * acq_client_ready() - the one predicate
+ * @client: any state
+ * @look: from acq_ring_look()
+ * @fits: frames that whoever asks has room for
+ *
+ * Context: as acq_ring_look().
+ * Return: whether it is.
+ */
+static inline bool acq_client_ready(const struct acq_client *client, struct acq_look look,
+				    size_t fits)
+{
+	u32 most;
+
+	if (look.state & (ACQ_RING_BROKEN | ACQ_RING_STOPPED | ACQ_RING_GONE))
+		return !(look.state & ACQ_RING_BROKEN);
+	/* A watermark above a ring that shrank is reached when it is full. */
+	most = min(READ_ONCE(client->watermark), acq_ring_size(&client->ring));
+	if (look.count >= min_t(size_t, most, fits))
+		return true;
+	return READ_ONCE(client->latency_us) && acq_client_late(client, look.count);
+}
+
 /* request.c */
-ssize_t acq_request_read(struct acq_client *client, struct kiocb *iocb, struct iov_iter *to);
+ssize_t acq_read_iter(struct kiocb *iocb, struct iov_iter *to);
 void acq_request_end(struct acq_client *client);
 bool acq_request_kick(struct acq_client *client);
+void acq_request_look_again(struct acq_client *client);
 void acq_request_work(struct work_struct *work);
+
+/**
+ * acq_client_lock() - become the consumer
+ * @client: of the caller's file
+ * @nowait: rather fail than wait
+ *
+ * Return: 0, -EAGAIN, -ERESTARTSYS.
+ */
+static inline int acq_client_lock(struct acq_client *client, bool nowait)
+{
+	if (mutex_trylock(&client->consumer))
+		return 0;
+	if (nowait)
+		return -EAGAIN;
+	return mutex_lock_interruptible(&client->consumer) ? -ERESTARTSYS : 0;
+}
+
+/**
+ * acq_client_unlock() - undo acq_client_lock()
+ * @client: of the caller's file
+ *
+ * The worker only tries the lock, so whoever gives it back looks after the queue:
+ * the worker's request is in the queue before it tries.
+ */
+static inline void acq_client_unlock(struct acq_client *client)
+{
+	mutex_unlock(&client->consumer);
+	acq_poll_barrier(); /* C of ring.c */
+	if (!list_empty(&client->requests))
+		acq_request_look_again(client);
+}
 
 /* driver.c */
 void acq_driver_init(struct acq_client *client);

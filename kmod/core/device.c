@@ -317,32 +317,45 @@ void *acq_batch_reserve(struct acq_batch *batch, u32 *frames)
 }
 EXPORT_SYMBOL_GPL(acq_batch_reserve);
 
+/* Headers that differ in seq alone, their first word. */
+static void batch_stamp(void *at, u32 frames, u32 stride, const struct acq_frame *first)
+{
+	u64 words[sizeof(*first) / sizeof(u64)];
+
+	BUILD_BUG_ON(offsetof(struct acq_frame, seq) || sizeof(words) != sizeof(*first));
+	memcpy(words, first, sizeof(words));
+	for (; frames; frames--, at += stride, words[0]++)
+		memcpy(at, words, sizeof(words));
+}
+
 void acq_batch_commit(struct acq_batch *batch, u32 frames, u32 bytes, u16 flags)
 {
 	struct acq_device *adev = batch_device(batch);
 	const struct acq_geometry *geo = &adev->src.geo;
-	u32 stride = adev->stride, end = batch->count + frames;
+	u32 stride = adev->stride, pad = geo->payload_max - bytes, i;
+	struct acq_frame *first = batch_frame(adev, batch->count);
+	struct acq_frame header = {
+		.seq = batch->seq,
+		.timestamp_ns = batch->timestamp_ns,
+		.bytes = bytes,
+		.stride = stride,
+		.rate_hz = geo->rate_hz,
+		.flags = (flags | batch->mark) & ~ACQ_FRAME_HW_OVERRUN,
+		.format = geo->format,
+		.channels = geo->channels,
+	};
 
 	if (!frames)
 		return;
 	flags |= batch->mark;
 	batch->mark = 0;
 	batch->flags |= flags;
-	for (; batch->count < end; batch->count++) {
-		struct acq_frame *frame = batch_frame(adev, batch->count);
-
-		frame->seq = batch->seq++;
-		frame->timestamp_ns = batch->timestamp_ns;
-		frame->bytes = bytes;
-		frame->stride = stride;
-		frame->rate_hz = geo->rate_hz;
-		frame->flags = flags;
-		frame->format = geo->format;
-		frame->channels = geo->channels;
-		if (bytes < geo->payload_max)
-			memset(frame->data + bytes, 0, geo->payload_max - bytes);
-		flags &= ~ACQ_FRAME_HW_OVERRUN;
-	}
+	batch_stamp(first, frames, stride, &header);
+	first->flags = flags;
+	for (i = 0; pad && i < frames; i++)
+		memset(batch_frame(adev, batch->count + i)->data + bytes, 0, pad);
+	batch->seq += frames;
+	batch->count += frames;
 }
 EXPORT_SYMBOL_GPL(acq_batch_commit);
 

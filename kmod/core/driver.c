@@ -21,7 +21,7 @@ static bool driver_take(struct acq_client *client)
 	struct acq_ring *ring = &client->ring;
 	u32 left, piece;
 
-	if (!acq_client_ready(client, U32_MAX))
+	if (!acq_client_ready(client, acq_ring_look(&client->ring), U32_MAX))
 		return false;
 	left = acq_ring_count(ring);
 	if (!left)
@@ -79,7 +79,7 @@ void acq_driver_init(struct acq_client *client)
 bool acq_driver_kick(struct acq_client *client)
 {
 	lockdep_assert_held(&client->lock);
-	if (!acq_client_ready(client, U32_MAX))
+	if (!acq_client_ready(client, acq_ring_look(&client->ring), U32_MAX))
 		return false;
 	return queue_work(system_unbound_wq, &client->work);
 }

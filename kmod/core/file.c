@@ -28,26 +28,20 @@ static int acq_file_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static ssize_t acq_read_iter(struct kiocb *iocb, struct iov_iter *to)
-{
-	if (!iov_iter_count(to))
-		return 0;
-	return acq_request_read(iocb->ki_filp->private_data, iocb, to);
-}
-
 static __poll_t acq_poll_events(struct acq_client *client)
 {
+	struct acq_look look = acq_ring_look(&client->ring);
 	__poll_t events = 0;
 
 	lockdep_assert_held(&client->lock);
-	if (acq_ring_state(&client->ring) & ACQ_RING_GONE) {
+	if (look.state & ACQ_RING_GONE) {
 		events = EPOLLHUP | EPOLLERR;
-		if (acq_ring_count(&client->ring))
+		if (look.count)
 			events |= EPOLLIN | EPOLLRDNORM;
 	} else if (acq_client_pollable(client)) {
 		events = EPOLLIN | EPOLLRDNORM;
 	}
-	if (acq_ring_broken(&client->ring))
+	if (look.state & ACQ_RING_BROKEN)
 		events |= EPOLLERR;
 	return events;
 }

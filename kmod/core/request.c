@@ -21,7 +21,7 @@
  *    which no cancel routine outlives.
  *  - A pended kiocb holds its file and so the client.
  *  - The worker only tries client->consumer: a reader stuck in a fault may hold
- *    it. acq_client_unlock() therefore kicks the queue.
+ *    it. acq_client_unlock() therefore kicks the queue if there is one.
  */
 #include <linux/aio.h>
 #include <linux/bvec.h>
@@ -68,20 +68,20 @@ struct acq_aio {
 	struct bio_vec bvec[];
 };
 
-/* What a read of an empty ring says. Ask before looking into the ring. */
-static int request_end(const struct acq_ring *ring)
+/* What a read of an empty ring says; @state was seen before the ring was. */
+static int request_end(u32 state, bool ended)
 {
-	u32 state = acq_ring_state(ring);
-
 	if (state & ACQ_RING_GONE)
 		return -ENODEV;
-	return state & ACQ_RING_STOPPED ? 0 : -EAGAIN;
+	/* A STOP that a START has overtaken still ends what waited. */
+	return ended || state & ACQ_RING_STOPPED ? 0 : -EAGAIN;
 }
 
-/* Has it reason to look at the ring? Context: client->lock, or client->consumer. */
+/* Has it reason to look at the ring? Context: as acq_ring_look(), or request_is_next(). */
 static bool request_ready(struct acq_client *client, const struct acq_request *req)
 {
-	return READ_ONCE(req->ended) || acq_client_ready(client, req->fits);
+	return READ_ONCE(req->ended) ||
+	       acq_client_ready(client, acq_ring_look(&client->ring), req->fits);
 }
 
 /*
@@ -94,29 +94,26 @@ static ssize_t request_take(struct acq_client *client, struct iov_iter *to,
 			    const struct acq_request *req)
 {
 	struct acq_ring *ring = &client->ring;
-	int nothing = request_end(ring);
-	u32 stride, count, fits;
-
-	/* A STOP that a START has overtaken still ends what waited. */
-	if (req && READ_ONCE(req->ended) && nothing == -EAGAIN)
-		nothing = 0;
+	struct acq_look look = acq_ring_look(ring);
+	bool ended = req && READ_ONCE(req->ended);
+	u32 stride, count;
+	size_t fits;
 
 	if (!acq_ring_exists(ring))
-		return nothing;
-	if (acq_ring_broken(ring))
+		return request_end(look.state, ended);
+	if (look.state & ACQ_RING_BROKEN)
 		return -EIO;
 
 	stride = ring->fifo.esize;
-	fits = min_t(size_t, iov_iter_count(to) / stride, U32_MAX);
+	fits = iov_iter_count(to) / stride;
 	if (!fits)
 		return -EINVAL;
-	if (req ? !request_ready(client, req) : !acq_client_ready(client, fits))
+	if (!ended && !acq_client_ready(client, look, req ? req->fits : fits))
 		return -EAGAIN;
-	count = acq_ring_count(ring);
-	if (!count)
-		return nothing;
+	if (!look.count)
+		return request_end(look.state, ended);
 
-	count = acq_ring_take(ring, to, min(count, fits));
+	count = acq_ring_take(ring, to, min_t(size_t, look.count, fits));
 	return count ? (ssize_t)count * stride : -EFAULT;
 }
 
@@ -152,6 +149,19 @@ bool acq_request_kick(struct acq_client *client)
 	else
 		queue_work(system_unbound_wq, &client->work);
 	return true;
+}
+
+/**
+ * acq_request_look_again() - acq_request_kick(), by who gave back client->consumer
+ * @client: any state
+ *
+ * Context: process.
+ */
+void acq_request_look_again(struct acq_client *client)
+{
+	spin_lock_bh(&client->lock);
+	acq_request_kick(client);
+	spin_unlock_bh(&client->lock);
 }
 
 /**
@@ -196,7 +206,7 @@ static void request_dequeue(struct acq_client *client, struct acq_request *req)
 	list_del(&req->node);
 	client->waiting--;
 	acq_request_kick(client);
-	tell = acq_client_pollable(client);
+	tell = acq_event_wanted(client) && acq_client_pollable(client);
 	spin_unlock_bh(&client->lock);
 	if (tell)
 		acq_event_notify(client);
@@ -209,14 +219,14 @@ static u32 request_fits(struct acq_client *client, size_t bytes)
 
 /* Blocked reads */
 
+/*
+ * Once the head it stays the head, until it unlinks itself; and whoever makes it the
+ * head or ready wakes it, after that: so no lock. It is counted as a reader, and the
+ * ring's storage is not touched.
+ */
 static bool request_is_next(struct acq_client *client, struct acq_request *req)
 {
-	bool next;
-
-	spin_lock_bh(&client->lock);
-	next = list_is_first(&req->node, &client->requests) && request_ready(client, req);
-	spin_unlock_bh(&client->lock);
-	return next;
+	return READ_ONCE(client->requests.next) == &req->node && request_ready(client, req);
 }
 
 /* Return: 0 when @req is the head and ready, or -ERESTARTSYS. */
@@ -486,6 +496,7 @@ static bool aio_serve(struct acq_client *client)
 	ssize_t ret = -EAGAIN;
 	struct acq_aio *aio;
 
+	acq_poll_barrier(); /* C of ring.c */
 	if (acq_client_lock(client, true))
 		return false;
 	aio = aio_find_ready(client);
@@ -516,18 +527,29 @@ void acq_request_work(struct work_struct *work)
 }
 
 /* Starting the hardware may sleep: a read that must not leaves it to poll. */
-static int request_attach(struct acq_client *client, const struct iov_iter *to, bool nowait)
+static noinline int request_attach(struct acq_client *client, const struct iov_iter *to,
+				   bool nowait)
 {
-	if (READ_ONCE(client->state) != ACQ_CLIENT_IDLE)
-		return 0;
 	if (iov_iter_count(to) < READ_ONCE(client->adev->stride))
 		return -EINVAL;
 	return nowait ? -EAGAIN : acq_client_attach(client, false);
 }
 
+/* Nothing is there, or somebody is before us. */
+static noinline ssize_t request_pend(struct acq_client *client, struct kiocb *iocb,
+				     struct iov_iter *to)
+{
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
+	if (iocb->ki_flags & IOCB_AIO_RW)
+		return aio_pend(client, iocb, to);
+	if (iocb->ki_filp->f_flags & O_NONBLOCK)
+		return -EAGAIN;
+	return request_wait(client, to);
+}
+
 /**
- * acq_request_read() - read_iter of an open file
- * @client: its client
+ * acq_read_iter() - read_iter of an open file
  * @iocb: of the system call, of Linux AIO, or of io_uring
  * @to: user memory
  *
@@ -536,26 +558,24 @@ static int request_attach(struct acq_client *client, const struct iov_iter *to, 
  *
  * Return: bytes, whole frames; 0: stopped; -EIOCBQUEUED; or an error.
  */
-ssize_t acq_request_read(struct acq_client *client, struct kiocb *iocb, struct iov_iter *to)
+ssize_t acq_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
+	struct acq_client *client = iocb->ki_filp->private_data;
 	bool nowait = iocb->ki_flags & IOCB_NOWAIT;
-	bool aio = iocb->ki_flags & IOCB_AIO_RW;
-	ssize_t ret;
+	ssize_t ret = 0;
 
+	if (!iov_iter_count(to))
+		return 0;
 	/* Read or mapped, never both. */
 	if (!acq_ring_read_begin(&client->ring))
 		return -EBUSY;
-	ret = request_attach(client, to, nowait);
-	if (ret)
-		goto end;
-	ret = request_now(client, to, nowait);
-	if (ret == -EAGAIN && !nowait) {
-		if (aio)
-			ret = aio_pend(client, iocb, to);
-		else if (!(iocb->ki_filp->f_flags & O_NONBLOCK))
-			ret = request_wait(client, to);
+	if (READ_ONCE(client->state) == ACQ_CLIENT_IDLE)
+		ret = request_attach(client, to, nowait);
+	if (!ret) {
+		ret = request_now(client, to, nowait);
+		if (ret == -EAGAIN)
+			ret = request_pend(client, iocb, to);
 	}
-end:
 	if (ret != -EIOCBQUEUED)
 		acq_ring_read_end(&client->ring);
 	return ret;

@@ -19,16 +19,19 @@
  *  - The producer page and the frames are written and never read, but to copy
  *    frames out.
  *
- * The barriers of the data path are here and nowhere else (device.c has one, for the
- * geometry):
+ * The barriers of the data path are here and in ring.h, its inline half, and nowhere
+ * else (device.c has one, for the geometry):
  *
  *  A  acq_ring_publish() stores in with release, after the frames: pairs with the
- *     acquire in acq_ring_count() and in the program's own load of in.
+ *     acquire in acq_ring_look() and in the program's own load of in.
  *  B  acq_ring_consume() and the program store out with release, after their last
  *     look at the frames: pairs with the acquire in acq_ring_sync().
  *  C  acq_poll_barrier(), between registering on the wait queue and looking for
  *     frames: pairs with wq_has_sleeper() after publishing, in event.c. One of the
  *     two sees the other; see fs/eventfd.c for the drawing of this race.
+ *     The same one, between giving back client->consumer and looking for requests:
+ *     pairs with itself between finding a request and trying client->consumer, in
+ *     request.c. Either the worker gets the lock or who gave it back sees the request.
  *  D  ring_lay_out() stores base with release, last of all: pairs with the acquire in
  *     acq_ring_exists(), for readers of a stopped client while mmap makes its ring.
  *  E  acq_ring_set() stores the state with release, after the last frame of a stream
@@ -210,18 +213,6 @@ int acq_ring_share(struct acq_ring *ring, struct acq_buffer *buffer, u32 stride)
 }
 
 /**
- * acq_ring_exists() - has the ring storage?
- * @ring: any
- *
- * Return: whether it has.
- */
-bool acq_ring_exists(struct acq_ring *ring)
-{
-	/* Barrier D. */
-	return smp_load_acquire(&ring->base);
-}
-
-/**
  * acq_ring_free() - undo acq_ring_alloc() or acq_ring_share()
  * @ring: empty, neither attached nor mapped; may be without storage
  *
@@ -254,27 +245,6 @@ int acq_ring_map(struct acq_ring *ring, struct vm_area_struct *vma)
 	if (vma->vm_pgoff >= pages || vma_pages(vma) > pages - vma->vm_pgoff)
 		return -EINVAL;
 	return remap_vmalloc_range(vma, ring->base, vma->vm_pgoff);
-}
-
-/**
- * acq_ring_read_begin() - a reader is at work, or pended
- * @ring: any
- *
- * Return: false while the consumer page is mapped: read or mapped, never both.
- */
-bool acq_ring_read_begin(struct acq_ring *ring)
-{
-	return atomic_inc_unless_negative(&ring->mode);
-}
-
-/**
- * acq_ring_read_end() - undo acq_ring_read_begin()
- * @ring: any
- */
-void acq_ring_read_end(struct acq_ring *ring)
-{
-	/* Release: who maps the consumer page sees where we stopped. */
-	atomic_fetch_dec_release(&ring->mode);
 }
 
 /**
@@ -332,19 +302,6 @@ void acq_ring_set(struct acq_ring *ring, u32 clear, u32 set)
 }
 
 /**
- * acq_ring_state() - enum acq_ring_state
- * @ring: may be without storage
- *
- * Context: any.
- * Return: a combination of them.
- */
-u32 acq_ring_state(const struct acq_ring *ring)
-{
-	/* Barrier E. */
-	return smp_load_acquire(&ring->state);
-}
-
-/**
  * acq_ring_sync() - take over the consumer's position
  * @ring: of an attached client
  *
@@ -385,18 +342,6 @@ u32 acq_ring_put(struct acq_ring *ring, const void *frames, u32 count)
 }
 
 /**
- * acq_ring_frame() - a frame's place
- * @ring: with storage
- * @pos: its position
- *
- * Return: where it lies, or is to lie.
- */
-struct acq_frame *acq_ring_frame(struct acq_ring *ring, u32 pos)
-{
-	return ring->fifo.data + (size_t)(pos & ring->fifo.mask) * ring->fifo.esize;
-}
-
-/**
  * acq_ring_publish() - let the consumer see what was put
  * @ring: of an attached client
  *
@@ -406,44 +351,6 @@ void acq_ring_publish(struct acq_ring *ring)
 {
 	smp_store_release(&ring->in, ring->fifo.in); /* Barrier A, for the kernel. */
 	smp_store_release(&ring->shared->in, ring->fifo.in); /* And for the program. */
-}
-
-/**
- * acq_ring_count() - frames in the ring
- * @ring: may be without storage
- *
- * With a consumer page full of nonsense: frames since the last position that made
- * sense.
- *
- * Context: client->lock held; or client->consumer, counted as a reader.
- * Return: how many.
- */
-u32 acq_ring_count(struct acq_ring *ring)
-{
-	/* Barrier A. */
-	u32 in = smp_load_acquire(&ring->in);
-
-	if (acq_ring_broken(ring))
-		return in - READ_ONCE(ring->fifo.out);
-	if (acq_ring_mapped(ring))
-		return min(in - READ_ONCE(ring->shared_out->out), acq_ring_size(ring));
-	return in - READ_ONCE(ring->out);
-}
-
-/**
- * acq_ring_broken() - is the consumer's position nonsense?
- * @ring: may be without storage
- *
- * Context: as acq_ring_count(). A hint: acq_ring_sync() decides.
- * Return: whether it is.
- */
-bool acq_ring_broken(struct acq_ring *ring)
-{
-	if (READ_ONCE(ring->state) & ACQ_RING_BROKEN)
-		return true;
-	if (!acq_ring_mapped(ring))
-		return false;
-	return READ_ONCE(ring->in) - READ_ONCE(ring->shared_out->out) > acq_ring_size(ring);
 }
 
 /**
@@ -462,6 +369,16 @@ const struct acq_frame *acq_ring_peek(struct acq_ring *ring, u32 *frames)
 	return acq_ring_frame(ring, out);
 }
 
+static void ring_consume(struct acq_ring *ring, u32 frames)
+{
+	u32 out = ring->out + frames;
+
+	trace_acq_read(container_of(ring, struct acq_client, ring), frames);
+	/* Barrier B. */
+	smp_store_release(&ring->out, out);
+	WRITE_ONCE(ring->shared_out->out, out);
+}
+
 /**
  * acq_ring_consume() - the oldest frames are done with
  * @ring: not mapped
@@ -471,12 +388,7 @@ const struct acq_frame *acq_ring_peek(struct acq_ring *ring, u32 *frames)
  */
 void acq_ring_consume(struct acq_ring *ring, u32 frames)
 {
-	u32 out = ring->out + frames;
-
-	trace_acq_read(container_of(ring, struct acq_client, ring), frames);
-	/* Barrier B. */
-	smp_store_release(&ring->out, out);
-	WRITE_ONCE(ring->shared_out->out, out);
+	ring_consume(ring, frames);
 }
 
 /**
@@ -499,18 +411,23 @@ u32 acq_ring_take(struct acq_ring *ring, struct iov_iter *to, u32 frames)
 	while (frames) {
 		u32 piece = min(frames, acq_ring_size(ring) - (out & ring->fifo.mask));
 		size_t bytes = (size_t)piece * stride;
-		size_t copied = copy_to_iter(acq_ring_frame(ring, out), bytes, to);
+		/*
+		 * copy_to_iter() would look up what the kernel has mapped where, to find
+		 * what the two lines above say: that these bytes are the ring's.
+		 */
+		size_t copied = _copy_to_iter(acq_ring_frame(ring, out), bytes, to);
 
-		out += copied / stride;
-		frames -= piece;
 		if (copied != bytes) {
+			out += copied / stride;
 			iov_iter_revert(to, copied % stride);
 			break;
 		}
+		out += piece;
+		frames -= piece;
 	}
 
 	frames = out - ring->out;
-	acq_ring_consume(ring, frames);
+	ring_consume(ring, frames);
 	return frames;
 }
 
@@ -527,14 +444,4 @@ void acq_ring_flush(struct acq_ring *ring)
 	WRITE_ONCE(ring->out, ring->in);
 	WRITE_ONCE(ring->shared_out->out, ring->in);
 	acq_ring_set(ring, ACQ_RING_BROKEN, 0);
-}
-
-/**
- * acq_poll_barrier() - between registering to be woken and looking
- *
- * Context: poll.
- */
-void acq_poll_barrier(void)
-{
-	smp_mb(); /* Barrier C. */
 }
