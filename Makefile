@@ -25,15 +25,15 @@ help: ## this list
 
 .PHONY: deps
 deps: ## install the packages that all of these need
-	@tests/deps build run test check
+	@tests/deps build run test check bench
 
 .PHONY: all
 all: deps-build userspace ## build the tools, and the modules if KVER has headers
 	@if [ -d $(KBUILD) ]; then $(MAKE) -s modules; \
 	else echo "acq: no headers for the kernel $(KVER), so no modules"; fi
 
-.PHONY: deps-build deps-run deps-test deps-check
-deps-build deps-run deps-test deps-check:
+.PHONY: deps-build deps-run deps-test deps-check deps-bench
+deps-build deps-run deps-test deps-check deps-bench:
 	@tests/deps $(@:deps-%=%)
 
 .PHONY: modules
@@ -72,6 +72,10 @@ test: deps-test ## all suites on the host and in the guests
 .PHONY: torture
 torture: deps-test ## the same with full counts and on every kernel, for hours
 	@tests/qemu/run-tests torture
+
+.PHONY: bench
+bench: deps-bench ## what acq costs beside its peers; BASE=build/old.csv compares
+	@tests/bench/run $(CASES)
 
 .PHONY: check
 check: deps-check ## what can be said without running it
