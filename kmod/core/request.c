@@ -77,7 +77,7 @@ static int request_end(u32 state, bool ended)
 	return ended || state & ACQ_RING_STOPPED ? 0 : -EAGAIN;
 }
 
-/* Has it reason to look at the ring? Context: as acq_ring_look(), or request_is_next(). */
+/* Has it reason to look at the ring? Context: as acq_ring_look(). */
 static bool request_ready(struct acq_client *client, const struct acq_request *req)
 {
 	return READ_ONCE(req->ended) ||
@@ -219,14 +219,15 @@ static u32 request_fits(struct acq_client *client, size_t bytes)
 
 /* Blocked reads */
 
-/*
- * Once the head it stays the head, until it unlinks itself; and whoever makes it the
- * head or ready wakes it, after that: so no lock. It is counted as a reader, and the
- * ring's storage is not touched.
- */
+/* Under the lock: what we find has been accounted for, and traced. */
 static bool request_is_next(struct acq_client *client, struct acq_request *req)
 {
-	return READ_ONCE(client->requests.next) == &req->node && request_ready(client, req);
+	bool next;
+
+	spin_lock_bh(&client->lock);
+	next = list_is_first(&req->node, &client->requests) && request_ready(client, req);
+	spin_unlock_bh(&client->lock);
+	return next;
 }
 
 /* Return: 0 when @req is the head and ready, or -ERESTARTSYS. */
