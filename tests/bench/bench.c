@@ -720,15 +720,14 @@ static void begin_eventfd(struct batch *b)
 	check(ioctl(b->fd, ACQ_IOC_SET_EVENTFD, &arg), "SET_EVENTFD");
 }
 
-/* One signal may stand for two frames. */
+/* One signal may stand for two frames, and be left over when both are taken. */
 static uint64_t wait_eventfd(struct batch *b)
 {
 	uint64_t count;
 
-	if (__atomic_load_n(&b->producer->in, __ATOMIC_ACQUIRE) != *b->out)
-		return take_one(b);
-	if (read(b->in, &count, sizeof(count)) != sizeof(count))
-		die("read of the eventfd");
+	while (__atomic_load_n(&b->producer->in, __ATOMIC_ACQUIRE) == *b->out)
+		if (read(b->in, &count, sizeof(count)) != sizeof(count))
+			die("read of the eventfd");
 	return take_one(b);
 }
 
