@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The sweeps of build/bench.csv, as a picture: gnuplot -e "csv='...'; svg='...'"
 set datafile separator ','
+# rows of other sweeps don't break a line
+set datafile missing NaN
 set terminal svg size 1000,760 dynamic font 'sans,11' background '#ffffff'
 set output svg
 set multiplot layout 2,2 title 'acq and its peers: executed instructions, one boot of a guest'
 set grid ytics lc rgb '#dddddd'
 set style data linespoints
 set pointsize 0.6
-set logscale x
-set key top right
+set logscale x 4
+set key top right font ',9'
+set offsets graph 0.02, graph 0.02
 
 # of the columns of a row: is it of the sweep?
 is(c, m, h, b, p) = strcol(1) eq c && strcol(2) eq m && strcol(3) eq h && $4 == b && strcol(8) eq p
@@ -44,6 +47,7 @@ plot csv every ::1 using 5:(acq('path', 'read', 'thread', 64, 'generate+memcpy+c
 
 unset logscale y
 set yrange [0:*]
+set key bottom right
 set title '256 frames for one more client'
 set xlabel 'more clients'
 set ylabel 'instructions an interrupt, for each'
