@@ -332,7 +332,8 @@ void acq_batch_commit(struct acq_batch *batch, u32 frames, u32 bytes, u16 flags)
 {
 	struct acq_device *adev = batch_device(batch);
 	const struct acq_geometry *geo = &adev->src.geo;
-	u32 stride = adev->stride, pad = geo->payload_max - bytes, i;
+	u32 stride = adev->stride, i;
+	u32 pad = bytes < geo->payload_max ? geo->payload_max - bytes : 0;
 	struct acq_frame *first = batch_frame(adev, batch->count);
 	struct acq_frame header = {
 		.seq = batch->seq,

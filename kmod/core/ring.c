@@ -30,8 +30,8 @@
  *     frames: pairs with wq_has_sleeper() after publishing, in event.c. One of the
  *     two sees the other; see fs/eventfd.c for the drawing of this race.
  *     The same one, between giving back client->consumer and looking for requests:
- *     pairs with itself between finding a request and trying client->consumer, in
- *     request.c. Either the worker gets the lock or who gave it back sees the request.
+ *     pairs with itself in aio_serve(), between a request's coming into the queue and
+ *     trying client->consumer. The worker gets the lock, or its holder sees the request.
  *  D  ring_lay_out() stores base with release, last of all: pairs with the acquire in
  *     acq_ring_exists(), for readers of a stopped client while mmap makes its ring.
  *  E  acq_ring_set() stores the state with release, after the last frame of a stream

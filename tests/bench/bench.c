@@ -852,50 +852,48 @@ static struct latency waiter_latency(const struct waiter *w)
 	return latency_of(samples, EVENTS);
 }
 
-static struct latency timerfd_latency(void)
+/* Of a file that counts events; closes it. A count of two is of the first one's time. */
+static struct latency count_latency(int fd, uint64_t due)
 {
-	uint64_t first = now_ns() + LATENCY_MARGIN_NS, due = first, count;
-	struct itimerspec spec = {
-		.it_value = { first / 1000000000, first % 1000000000 },
-		.it_interval = { 0, PERIOD_NS },
-	};
-	int fd = check(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), "timerfd");
-	unsigned int i;
-	int64_t left;
+	int64_t left = EVENTS;
+	unsigned int i = 0;
+	uint64_t count;
 
-	check(timerfd_settime(fd, TFD_TIMER_ABSTIME, &spec, NULL), "timerfd_settime");
-	for (i = 0, left = EVENTS; left > 0; left -= count, due += count * PERIOD_NS) {
+	for (; left > 0; left -= count, due += count * PERIOD_NS) {
 		if (read(fd, &count, sizeof(count)) != sizeof(count))
-			die("read of the timerfd");
+			die("read of a count");
 		samples[i++] = now_ns() - due;
 	}
 	close(fd);
 	return latency_of(samples, i);
 }
 
+static struct latency timerfd_latency(void)
+{
+	uint64_t first = now_ns() + LATENCY_MARGIN_NS;
+	struct itimerspec spec = {
+		.it_value = { first / 1000000000, first % 1000000000 },
+		.it_interval = { 0, PERIOD_NS },
+	};
+	int fd = check(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), "timerfd");
+
+	check(timerfd_settime(fd, TFD_TIMER_ABSTIME, &spec, NULL), "timerfd_settime");
+	return count_latency(fd, first);
+}
+
 static struct latency eventfd_latency(void)
 {
 	int fd = check(eventfd(0, EFD_CLOEXEC), "eventfd");
-	uint64_t due = now_ns() + LATENCY_MARGIN_NS, count;
 	struct bench_timer timer = {
 		.event = BENCH_EVENTFD,
-		.first_ns = due,
+		.first_ns = now_ns() + LATENCY_MARGIN_NS,
 		.period_ns = PERIOD_NS,
 		.count = EVENTS,
 		.eventfd = fd,
 	};
-	unsigned int i;
-	int64_t left;
 
 	check(ioctl(bench, BENCH_IOC_TIMER, &timer), "TIMER");
-	/* a count of two is of the first one's time */
-	for (i = 0, left = EVENTS; left > 0; left -= count, due += count * PERIOD_NS) {
-		if (read(fd, &count, sizeof(count)) != sizeof(count))
-			die("read of the eventfd");
-		samples[i++] = now_ns() - due;
-	}
-	close(fd);
-	return latency_of(samples, i);
+	return count_latency(fd, timer.first_ns);
 }
 
 static struct latency iio_latency(void)
