@@ -346,6 +346,7 @@ bool acq_driver_kick(struct acq_client *client);
 
 /* event.c */
 bool acq_event_wanted(struct acq_client *client);
+__poll_t acq_event_poll(struct acq_client *client);
 void acq_event_notify(struct acq_client *client);
 int acq_event_set_fd(struct acq_client *client, int fd);
 

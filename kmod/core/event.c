@@ -32,6 +32,33 @@ bool acq_event_wanted(struct acq_client *client)
 }
 
 /**
+ * acq_event_poll() - what poll says
+ * @client: of an open file
+ *
+ * Context: any but hard interrupts; client->lock not held.
+ * Return: EPOLL*.
+ */
+__poll_t acq_event_poll(struct acq_client *client)
+{
+	struct acq_look look;
+	__poll_t events = 0;
+
+	spin_lock_bh(&client->lock);
+	look = acq_ring_look(&client->ring);
+	if (look.state & ACQ_RING_GONE) {
+		events = EPOLLHUP | EPOLLERR;
+		if (look.count)
+			events |= EPOLLIN | EPOLLRDNORM;
+	} else if (acq_client_pollable(client)) {
+		events = EPOLLIN | EPOLLRDNORM;
+	}
+	spin_unlock_bh(&client->lock);
+	if (look.state & ACQ_RING_BROKEN)
+		events |= EPOLLERR;
+	return events;
+}
+
+/**
  * acq_event_notify() - there is something to look at: frames, or an end
  * @client: of an open file
  *
@@ -43,9 +70,10 @@ void acq_event_notify(struct acq_client *client)
 	u32 state = acq_ring_state(&client->ring);
 	__poll_t events = EPOLLIN | EPOLLRDNORM;
 
+	/* io_uring's poll hands on what it is woken with. */
 	if (state & ACQ_RING_GONE)
-		events |= EPOLLHUP | EPOLLERR;
-	if (state & ACQ_RING_BROKEN)
+		events = acq_event_poll(client);
+	else if (state & ACQ_RING_BROKEN)
 		events |= EPOLLERR;
 	/* Barrier C of ring.c: nobody waiting costs nothing. */
 	if (wq_has_sleeper(&client->wq))

@@ -28,24 +28,6 @@ static int acq_file_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static __poll_t acq_poll_events(struct acq_client *client)
-{
-	struct acq_look look = acq_ring_look(&client->ring);
-	__poll_t events = 0;
-
-	lockdep_assert_held(&client->lock);
-	if (look.state & ACQ_RING_GONE) {
-		events = EPOLLHUP | EPOLLERR;
-		if (look.count)
-			events |= EPOLLIN | EPOLLRDNORM;
-	} else if (acq_client_pollable(client)) {
-		events = EPOLLIN | EPOLLRDNORM;
-	}
-	if (look.state & ACQ_RING_BROKEN)
-		events |= EPOLLERR;
-	return events;
-}
-
 static __poll_t acq_poll(struct file *file, poll_table *wait)
 {
 	struct acq_client *client = file->private_data;
@@ -58,10 +40,7 @@ static __poll_t acq_poll(struct file *file, poll_table *wait)
 	acq_poll_barrier();
 	if (ret && ret != -ENODEV)
 		return EPOLLERR;
-	spin_lock_bh(&client->lock);
-	events = acq_poll_events(client);
-	spin_unlock_bh(&client->lock);
-	return events;
+	return acq_event_poll(client);
 }
 
 static int acq_fasync(int fd, struct file *file, int on)
