@@ -188,3 +188,35 @@ void reader_free(struct reader *reader)
 {
 	free(reader->buf);
 }
+
+/* Before any other thread is begun, for each of them must block the signal. */
+void sigio_arm_or_fail(int fd, int signal)
+{
+	int flags = fcntl(fd, F_GETFL);
+	sigset_t set;
+
+	ck_assert_ok(flags);
+	sigemptyset(&set);
+	sigaddset(&set, SIGIO);
+	sigaddset(&set, signal ? signal : SIGIO);
+	ck_assert_ok(sigprocmask(SIG_BLOCK, &set, NULL));
+	ck_assert_ok(fcntl(fd, F_SETOWN, getpid()));
+	ck_assert_ok(fcntl(fd, F_SETSIG, signal));
+	ck_assert_ok(fcntl(fd, F_SETFL, flags | O_ASYNC));
+}
+
+/* 0: none within the time */
+int sigio_next(int signal, siginfo_t *got, unsigned int ms)
+{
+	struct timespec time = { ms / 1000, ms % 1000 * 1000000L };
+	sigset_t set;
+	int ret;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGIO);
+	sigaddset(&set, signal ? signal : SIGIO);
+	do
+		ret = sigtimedwait(&set, got, &time);
+	while (ret < 0 && errno == EINTR);
+	return ret < 0 ? 0 : ret;
+}

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -107,6 +108,10 @@ void reader_start_and_block(struct reader *reader, int fd, size_t bytes);
 ssize_t reader_join(struct reader *reader);
 void reader_free(struct reader *reader);
 
+/* SIGIO, or a signal of one's choice, of an open file */
+void sigio_arm_or_fail(int fd, int signal);
+int sigio_next(int signal, siginfo_t *got, unsigned int ms);
+
 /* common-sim.c: the simulated converter */
 void sim_set(const char *name, const char *value);
 void sim_set_number(const char *name, unsigned long value);
@@ -181,6 +186,15 @@ void ring_set_out(struct ring *ring, uint32_t out);
 unsigned int ring_take(struct ring *ring, struct stream *stream, unsigned int most);
 void ring_take_or_fail(struct ring *ring, struct stream *stream, int fd, unsigned int frames);
 long pinned_pages(void);
+
+/* common-waits.c: each way to wait for frames, on a file of its own, until the device goes */
+struct waits;
+#define WAITS 6 /* to wait */
+
+struct waits *waits_begin(int (*open_node)(void));
+void waits_fill(struct waits *waits, unsigned int frames);
+void waits_woken_or_fail(struct waits *waits);
+void waits_end(struct waits *waits, void (*take)(unsigned int way, const struct acq_frame *frame));
 
 /* common-host.c: the host, which QEMU runs on */
 bool host_try(char *answer, size_t bytes, const char *format, ...)

@@ -4,7 +4,6 @@
  * There are two, each in a port of its own; see tests/qemu/boot. Their INTx is one line.
  */
 #include <glob.h>
-#include <libaio.h>
 #include <stdio.h>
 #include <sys/mman.h>
 
@@ -414,182 +413,36 @@ START_TEST(starts_over)
 }
 END_TEST
 
-/* The waiters, each with a file of its own. */
+static struct sequence gone[WAITS]; /* of each way to wait for it */
 
-struct waiter {
-	pthread_t thread;
-	pid_t tid;
-	int fd;
-	int events;
-	int64_t woke_ms;
-};
-
-static void *poller(void *arg)
+static void gone_take(unsigned int way, const struct acq_frame *frame)
 {
-	struct waiter *waiter = arg;
-	struct pollfd pollfd = { .fd = waiter->fd, .events = POLLIN };
-
-	__atomic_store_n(&waiter->tid, thread_id(), __ATOMIC_RELEASE);
-	if (poll(&pollfd, 1, PATIENCE_MS) == 1)
-		waiter->events = pollfd.revents;
-	waiter->woke_ms = now_ms();
-	return NULL;
+	sequence_take(&gone[way], frame);
 }
 
-static void waiter_start(struct waiter *waiter, int fd)
+static int first_card(void)
 {
-	*waiter = (struct waiter){ .fd = fd };
-	spawn_or_fail(&waiter->thread, poller, waiter);
-	wait_until(__atomic_load_n(&waiter->tid, __ATOMIC_ACQUIRE) && asleep(waiter->tid));
+	return card_open_or_fail(0);
 }
 
-static void waiter_join(struct waiter *waiter)
+static struct waits *load_begin(void)
 {
-	pthread_join(waiter->thread, NULL);
-	ck_assert_int_eq(waiter->events, POLLIN | POLLHUP | POLLERR);
+	struct waits *waits = waits_begin(first_card);
+	int fd = first_card(), i;
+
+	for (i = 0; i < WAITS; i++)
+		sequence_begin(&gone[i], fd);
+	close(fd);
+	waits_fill(waits, BURST);
+	return waits;
 }
 
-enum {
-	READS,
-	POLLS,
-	PENDS,
-	MAPS,
-	CLIENTS
-};
-
-struct load {
-	int fds[CLIENTS];
-	struct sequence sequences[CLIENTS];
-	size_t bytes; /* more than there will be */
-	struct reader reader;
-	struct waiter waiters[CLIENTS]; /* POLLS and MAPS */
-	io_context_t context;
-	struct iocb iocbs[2];
-	char *memory;
-	struct ring ring;
-};
-
-static void load_pend(struct load *load)
+static void load_end(struct waits *waits, int64_t pulled_ms)
 {
-	struct iocb *iocb;
-	int i;
-
-	load->memory = alloc_or_fail(2 * load->bytes);
-	ck_assert_int_eq(io_setup(2, &load->context), 0);
-	for (i = 0; i < 2; i++) {
-		iocb = &load->iocbs[i];
-		io_prep_pread(iocb, load->fds[PENDS], load->memory + i * load->bytes, load->bytes,
-			      0);
-		ck_assert_int_eq(io_submit(load->context, 1, &iocb), 1);
-	}
-}
-
-/* All of them wait for more than there is, and there is something. */
-static void load_begin(struct load *load)
-{
-	int i;
-
-	*load = (struct load){ 0 };
-	for (i = 0; i < CLIENTS; i++) {
-		load->fds[i] = card_open_or_fail(0);
-		set_watermark_or_fail(load->fds[i], RING);
-		sequence_begin(&load->sequences[i], load->fds[i]);
-	}
-	load->bytes = RING * load->sequences[0].info.stride;
-	ring_map_or_fail(&load->ring, load->fds[MAPS]);
-	for (i = 0; i < CLIENTS; i++)
-		start_or_fail(load->fds[i]);
-	reader_start_and_block(&load->reader, load->fds[READS], load->bytes);
-	waiter_start(&load->waiters[POLLS], load->fds[POLLS]);
-	load_pend(load);
-	waiter_start(&load->waiters[MAPS], load->fds[MAPS]);
-	for (i = 0; i < CLIENTS; i++)
-		wait_until(stats(load->fds[i]).ring >= BURST);
-}
-
-/* What remains, then ENODEV. */
-
-static void check_end(struct load *load, int client)
-{
-	int fd = load->fds[client];
-	char buf[64];
-
-	ck_assert_errno(read(fd, buf, sizeof(buf)), ENODEV);
-	ck_assert_int_eq(poll_now(fd, POLLIN), POLLHUP | POLLERR);
-	ck_assert_uint_eq(load->sequences[client].frames, stats(fd).produced);
-	ck_assert_uint_eq(stats(fd).delivered, stats(fd).produced);
-}
-
-static void check_read(struct load *load)
-{
-	struct reader *reader = &load->reader;
-
-	ck_assert_int_gt(reader_join(reader), 0);
-	sequence_take_all(&load->sequences[READS], reader->buf, reader->got);
-	reader_free(reader);
-	check_end(load, READS);
-}
-
-static void check_poll(struct load *load)
-{
-	int fd = load->fds[POLLS];
-
-	ck_assert_int_eq(poll_now(fd, POLLIN), POLLIN | POLLHUP | POLLERR);
-	sequence_read_or_fail(&load->sequences[POLLS], fd, stats(fd).ring);
-	check_end(load, POLLS);
-}
-
-static void check_pended(struct load *load)
-{
-	struct timespec patience = { PATIENCE_MS / 1000, 0 };
-	struct io_event events[2];
-	int i;
-
-	ck_assert_int_eq(io_getevents(load->context, 2, 2, events, &patience), 2);
-	for (i = 0; i < 2; i++)
-		ck_assert_ptr_eq(events[i].obj, &load->iocbs[i]);
-	ck_assert_int_gt((long)events[0].res, 0);
-	ck_assert_int_eq((long)events[1].res, -ENODEV);
-	sequence_take_all(&load->sequences[PENDS], load->memory, events[0].res);
-	check_end(load, PENDS);
-	io_destroy(load->context);
-	free(load->memory);
-}
-
-/* It stands still, longer than the file. */
-static void check_mapped(struct load *load)
-{
-	struct ring *ring = &load->ring;
-	uint32_t in = ring_in(ring), i;
-
-	ck_assert(ring->producer->state & ACQ_RING_GONE);
-	ck_assert_uint_eq(ring_count(ring), stats(load->fds[MAPS]).produced);
-	close(load->fds[MAPS]);
-	for (i = ring->out; i != in; i++)
-		sequence_take(&load->sequences[MAPS], ring_frame(ring, i));
-	ck_assert_uint_eq(ring_in(ring), in);
-	ring_unmap(ring);
-}
-
-static void load_end(struct load *load, int64_t pulled_ms)
-{
-	int i;
-
-	wait_until(__atomic_load_n(&load->reader.done, __ATOMIC_ACQUIRE));
-	for (i = POLLS; i < CLIENTS; i++) {
-		if (i != PENDS)
-			waiter_join(&load->waiters[i]);
-	}
+	waits_woken_or_fail(waits);
 	ck_assert_int_lt(now_ms() - pulled_ms, WAKE_MS);
-	check_read(load);
-	check_poll(load);
-	check_pended(load);
+	waits_end(waits, gone_take);
 	ck_assert_int_lt(now_ms() - pulled_ms, 2 * WAKE_MS);
-	check_mapped(load);
-	for (i = 0; i < CLIENTS; i++) {
-		if (i != MAPS)
-			close(load->fds[i]);
-	}
 }
 
 static const struct {
@@ -605,17 +458,17 @@ START_TEST(gone_under_load)
 	unsigned int i, count = rounds(20, 200);
 	long pinned = pinned_pages();
 	struct sequence sequence;
-	struct load load;
+	struct waits *waits;
 	int64_t pulled_ms;
 	int fd;
 
 	for (i = 0; i < count; i++) {
-		load_begin(&load);
+		waits = load_begin();
 		/* in all phases */
 		pause_ms(i * 37 % 200);
 		pulled_ms = now_ms();
 		ways[_i].away(0);
-		load_end(&load, pulled_ms);
+		load_end(waits, pulled_ms);
 		ck_assert(!card_works(0));
 
 		ways[_i].back(0);

@@ -200,32 +200,8 @@ END_TEST
 
 static void arm_signal(int signal)
 {
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGIO);
-	sigaddset(&set, SIGRTMIN);
-	sigaddset(&set, SIGRTMIN + 1);
-	ck_assert_ok(sigprocmask(SIG_BLOCK, &set, NULL));
-	ck_assert_ok(fcntl(device, F_SETOWN, getpid()));
-	ck_assert_ok(fcntl(device, F_SETSIG, signal));
-	ck_assert_ok(fcntl(device, F_SETFL, O_ASYNC | O_NONBLOCK));
-}
-
-/* 0: none within the time */
-static int next_signal(int signal, siginfo_t *got, unsigned int ms)
-{
-	struct timespec time = { ms / 1000, ms % 1000 * 1000000L };
-	sigset_t set;
-	int ret;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGIO);
-	sigaddset(&set, signal ? signal : SIGIO);
-	do
-		ret = sigtimedwait(&set, got, &time);
-	while (ret < 0 && errno == EINTR);
-	return ret < 0 ? 0 : ret;
+	ck_assert_ok(fcntl(device, F_SETFL, O_NONBLOCK));
+	sigio_arm_or_fail(device, signal);
 }
 
 START_TEST(sigio)
@@ -233,9 +209,9 @@ START_TEST(sigio)
 	siginfo_t got;
 
 	arm_signal(0);
-	ck_assert_int_eq(next_signal(0, &got, 50), 0);
+	ck_assert_int_eq(sigio_next(0, &got, 50), 0);
 	start_or_fail(device);
-	ck_assert_int_eq(next_signal(0, &got, PATIENCE_MS), SIGIO);
+	ck_assert_int_eq(sigio_next(0, &got, PATIENCE_MS), SIGIO);
 	ck_assert(readable(device));
 }
 END_TEST
@@ -249,7 +225,7 @@ START_TEST(chosen_signal)
 	arm_signal(SIGRTMIN);
 	start_or_fail(device);
 	for (i = 0; i < 10; i++) {
-		ck_assert_int_eq(next_signal(SIGRTMIN, &got, PATIENCE_MS), SIGRTMIN);
+		ck_assert_int_eq(sigio_next(SIGRTMIN, &got, PATIENCE_MS), SIGRTMIN);
 		ck_assert_int_eq(got.si_fd, device);
 		ck_assert_int_eq(got.si_code, POLL_IN);
 		ck_assert(got.si_band & POLLIN);
@@ -263,7 +239,7 @@ static void drain_signals(int signal)
 {
 	siginfo_t got;
 
-	while (next_signal(signal, &got, 0))
+	while (sigio_next(signal, &got, 0))
 		;
 }
 
@@ -275,10 +251,10 @@ START_TEST(signal_at_watermark)
 	arm_signal(SIGRTMIN);
 	set_watermark_or_fail(device, 4096);
 	there = fill_or_fail(device, 5);
-	ck_assert_int_eq(next_signal(SIGRTMIN, &got, 100), 0);
+	ck_assert_int_eq(sigio_next(SIGRTMIN, &got, 100), 0);
 	set_watermark_or_fail(device, there + 2);
 	sim_resume();
-	ck_assert_int_ne(next_signal(SIGRTMIN, &got, PATIENCE_MS), 0);
+	ck_assert_int_ne(sigio_next(SIGRTMIN, &got, PATIENCE_MS), 0);
 	ck_assert_uint_ge(stats(device).ring, there + 2);
 }
 END_TEST
@@ -290,9 +266,9 @@ START_TEST(signal_at_stop)
 	sim_stall();
 	arm_signal(SIGRTMIN);
 	start_or_fail(device);
-	ck_assert_int_eq(next_signal(SIGRTMIN, &got, 50), 0);
+	ck_assert_int_eq(sigio_next(SIGRTMIN, &got, 50), 0);
 	stop_or_fail(device);
-	ck_assert_int_eq(next_signal(SIGRTMIN, &got, PATIENCE_MS), SIGRTMIN);
+	ck_assert_int_eq(sigio_next(SIGRTMIN, &got, PATIENCE_MS), SIGRTMIN);
 }
 END_TEST
 
@@ -302,10 +278,10 @@ START_TEST(no_signal_any_more)
 
 	arm_signal(SIGRTMIN);
 	start_or_fail(device);
-	ck_assert_int_ne(next_signal(SIGRTMIN, &got, PATIENCE_MS), 0);
+	ck_assert_int_ne(sigio_next(SIGRTMIN, &got, PATIENCE_MS), 0);
 	ck_assert_ok(fcntl(device, F_SETFL, O_NONBLOCK));
 	drain_signals(SIGRTMIN);
-	ck_assert_int_eq(next_signal(SIGRTMIN, &got, 100), 0);
+	ck_assert_int_eq(sigio_next(SIGRTMIN, &got, 100), 0);
 	ck_assert(readable(device));
 }
 END_TEST
@@ -321,7 +297,7 @@ START_TEST(everything_at_once)
 	ck_assert_ok(set_eventfd(event));
 	start_or_fail(device);
 	for (i = 0; i < 20; i++) {
-		ck_assert_int_ne(next_signal(SIGRTMIN, &got, PATIENCE_MS), 0);
+		ck_assert_int_ne(sigio_next(SIGRTMIN, &got, PATIENCE_MS), 0);
 		wait_signal(event);
 		signals(event);
 		ck_assert_int_eq(poll(&pollfd, 1, PATIENCE_MS), 1);

@@ -271,22 +271,15 @@ START_TEST(events)
 {
 	struct acq_eventfd arg = { .size = sizeof(arg), .fd = eventfd(0, EFD_CLOEXEC) };
 	struct pollfd pollfd = { .fd = arg.fd, .events = POLLIN };
-	struct timespec patience = { PATIENCE_MS / 1000, 0 };
 	siginfo_t got;
-	sigset_t set;
 
 	attach_to_silence();
-	sigemptyset(&set);
-	sigaddset(&set, SIGRTMIN);
-	ck_assert_ok(sigprocmask(SIG_BLOCK, &set, NULL));
-	ck_assert_ok(fcntl(device, F_SETOWN, getpid()));
-	ck_assert_ok(fcntl(device, F_SETSIG, SIGRTMIN));
-	ck_assert_ok(fcntl(device, F_SETFL, O_ASYNC));
+	sigio_arm_or_fail(device, SIGRTMIN);
 	ck_assert_ok(command(device, ACQ_IOC_SET_EVENTFD, &arg));
 	ck_assert_int_eq(poll(&pollfd, 1, 0), 0);
 	unplug();
 	ck_assert_int_eq(poll(&pollfd, 1, PATIENCE_MS), 1);
-	ck_assert_int_eq(sigtimedwait(&set, &got, &patience), SIGRTMIN);
+	ck_assert_int_eq(sigio_next(SIGRTMIN, &got, PATIENCE_MS), SIGRTMIN);
 	ck_assert_int_eq(got.si_fd, device);
 	ck_assert_int_eq(got.si_code, POLL_HUP);
 	ck_assert(got.si_band & POLLHUP);
