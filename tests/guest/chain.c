@@ -341,6 +341,8 @@ START_TEST(client_goes)
 		load_module_or_fail("acq_decimate", "factor=2");
 	}
 	ck_assert_uint_eq(stream.lost, 0);
+	/* a new beginning would hide a loss */
+	ck_assert_uint_eq(stream.starts, 1);
 	ck_assert_uint_eq(stats(up).lost, 0);
 	close(up);
 	unload_or_fail();
