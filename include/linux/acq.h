@@ -199,7 +199,8 @@ void *acq_batch_reserve(struct acq_batch *batch, u32 *frames);
  * acq_batch_commit() - frames are complete
  * @batch: of this drain() or push
  * @frames: how many of the reserved ones, from the first
- * @bytes: payload bytes of each, at most payload_max; the rest is zeroed here
+ * @bytes: payload bytes of each; more than payload_max is taken for payload_max. The
+ *	rest is zeroed here
  * @flags: enum acq_frame_flags of each; only those that a source can know
  *
  * Context: as acq_batch_reserve(), which must come before.

@@ -332,13 +332,13 @@ void acq_batch_commit(struct acq_batch *batch, u32 frames, u32 bytes, u16 flags)
 {
 	struct acq_device *adev = batch_device(batch);
 	const struct acq_geometry *geo = &adev->src.geo;
+	u32 valid = min(bytes, geo->payload_max), pad = geo->payload_max - valid;
 	u32 stride = adev->stride, i;
-	u32 pad = bytes < geo->payload_max ? geo->payload_max - bytes : 0;
 	struct acq_frame *first = batch_frame(adev, batch->count);
 	struct acq_frame header = {
 		.seq = batch->seq,
 		.timestamp_ns = batch->timestamp_ns,
-		.bytes = bytes,
+		.bytes = valid,
 		.stride = stride,
 		.rate_hz = geo->rate_hz,
 		.flags = (flags | batch->mark) & ~ACQ_FRAME_HW_OVERRUN,
@@ -354,7 +354,7 @@ void acq_batch_commit(struct acq_batch *batch, u32 frames, u32 bytes, u16 flags)
 	batch_stamp(first, frames, stride, &header);
 	first->flags = flags;
 	for (i = 0; pad && i < frames; i++)
-		memset(batch_frame(adev, batch->count + i)->data + bytes, 0, pad);
+		memset(batch_frame(adev, batch->count + i)->data + valid, 0, pad);
 	batch->seq += frames;
 	batch->count += frames;
 }
