@@ -439,9 +439,7 @@ static void client_account(struct acq_client *client, const struct acq_batch *ba
 
 	if (n) {
 		if (client->mark) {
-			const struct acq_frame *head = batch->buf;
-
-			acq_ring_frame(ring, first)->flags = head->flags | client->mark;
+			acq_ring_frame(ring, first)->flags = batch->first_flags | client->mark;
 			client->mark = 0;
 		}
 		/* The bound counts from the oldest frame. */
@@ -464,7 +462,7 @@ static void client_account(struct acq_client *client, const struct acq_batch *ba
  * @batch: at least one frame
  *
  * The copy needs no lock; publishing does, so that FLUSH and START have a place in
- * the stream.
+ * the stream. Frames that were made in this ring need no copy, and had room.
  *
  * Context: the bottom half, under rcu_read_lock().
  */
@@ -472,9 +470,15 @@ void acq_client_push(struct acq_client *client, const struct acq_batch *batch)
 {
 	struct acq_ring *ring = &client->ring;
 	u32 first = ring->fifo.in;
-	bool sane = acq_ring_sync(ring);
-	u32 n = sane ? acq_ring_put(ring, batch->buf, batch->count) : 0;
-	bool tell = false;
+	bool tell = false, sane = true;
+	u32 n = batch->count;
+
+	if (batch->sole) {
+		acq_ring_fill(ring, n);
+	} else {
+		sane = acq_ring_sync(ring);
+		n = sane ? acq_ring_put(ring, batch->buf, n) : 0;
+	}
 
 	spin_lock_bh(&client->lock);
 	/* Once more under the lock: FLUSH may just have healed it. */

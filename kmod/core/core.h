@@ -48,12 +48,16 @@
 
 /**
  * struct acq_batch - the frames of one run of the bottom half, before fan-out
- * @buf: @capacity frames of the device's stride; the padding is zero for good
+ * @buf: @capacity frames of the device's stride
  * @capacity: frames that fit
+ * @sole: the only client, whose ring they are made in instead, unseen until they are
+ *	pushed; or NULL. Chosen while @count is 0
+ * @rcu: rcu_read_lock() is held for as long as the batch is, so @sole may be used
  * @count: frames committed
  * @seq: of frame @count
  * @timestamp_ns: of all of them
  * @mark: flags the next committed frame gets besides its own
+ * @first_flags: of the first committed frame
  * @flags: of all committed frames
  *
  * Belongs to whoever runs the bottom half; the device's mutex while stopped.
@@ -61,10 +65,13 @@
 struct acq_batch {
 	void *buf;
 	u32 capacity;
+	struct acq_client *sole;
+	bool rcu;
 	u32 count;
 	u64 seq;
 	u64 timestamp_ns;
 	u16 mark;
+	u16 first_flags;
 	u16 flags;
 };
 
@@ -253,6 +260,8 @@ bool acq_ring_map_begin(struct acq_ring *ring);
 void acq_ring_map_end(struct acq_ring *ring);
 bool acq_ring_sync(struct acq_ring *ring);
 u32 acq_ring_put(struct acq_ring *ring, const void *frames, u32 count);
+u32 acq_ring_room(const struct acq_ring *ring, u32 ahead);
+void acq_ring_fill(struct acq_ring *ring, u32 frames);
 void acq_ring_publish(struct acq_ring *ring);
 void acq_ring_set(struct acq_ring *ring, u32 clear, u32 set);
 const struct acq_frame *acq_ring_peek(struct acq_ring *ring, u32 *frames);

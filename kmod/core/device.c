@@ -276,14 +276,52 @@ void acq_device_resume(struct acq_device *adev)
 
 /* Batches */
 
-static struct acq_frame *batch_frame(struct acq_device *adev, u32 n)
-{
-	return adev->batch.buf + (size_t)n * adev->stride;
-}
-
 static struct acq_device *batch_device(const struct acq_batch *batch)
 {
 	return container_of(batch, struct acq_device, batch);
+}
+
+static struct acq_frame *batch_frame(const struct acq_batch *batch, u32 n)
+{
+	if (batch->sole)
+		return acq_ring_frame(&batch->sole->ring, batch->sole->ring.fifo.in + n);
+	return batch->buf + (size_t)n * batch_device(batch)->stride;
+}
+
+/* For frames in one piece, behind those committed. */
+static u32 batch_room(const struct acq_batch *batch)
+{
+	if (batch->sole)
+		return acq_ring_room(&batch->sole->ring, batch->count);
+	return batch->capacity - batch->count;
+}
+
+/*
+ * The client in whose ring frames can be made, and need not be copied: there is no other,
+ * there is room, and the ring's pages are ours: to its own a program could write while
+ * the source is at work there.
+ */
+static struct acq_client *batch_sole_client(const struct acq_batch *batch)
+{
+	struct list_head *attached = &batch_device(batch)->attached;
+	struct acq_client *client;
+
+	if (!batch->rcu)
+		return NULL;
+	client = list_first_or_null_rcu(attached, struct acq_client, attached);
+	if (!client || READ_ONCE(client->attached.next) != attached || client->ring.buffer)
+		return NULL;
+	return acq_ring_sync(&client->ring) && acq_ring_room(&client->ring, 0) ? client : NULL;
+}
+
+static void batch_fan_out(struct acq_device *adev)
+{
+	struct acq_client *client;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(client, &adev->attached, attached)
+		acq_client_push(client, &adev->batch);
+	rcu_read_unlock();
 }
 
 /**
@@ -294,26 +332,25 @@ static struct acq_device *batch_device(const struct acq_batch *batch)
  */
 void acq_batch_send(struct acq_device *adev)
 {
-	struct acq_client *client;
-
 	if (!adev->batch.count)
 		return;
-	rcu_read_lock();
-	list_for_each_entry_rcu(client, &adev->attached, attached)
-		acq_client_push(client, &adev->batch);
-	rcu_read_unlock();
+	if (adev->batch.sole)
+		acq_client_push(adev->batch.sole, &adev->batch);
+	else
+		batch_fan_out(adev);
+	adev->batch.sole = NULL;
 	adev->batch.count = 0;
 	adev->batch.flags = 0;
 }
 
 void *acq_batch_reserve(struct acq_batch *batch, u32 *frames)
 {
-	struct acq_device *adev = batch_device(batch);
-
-	if (batch->count == batch->capacity)
-		acq_batch_send(adev);
-	*frames = min(*frames, batch->capacity - batch->count);
-	return batch_frame(adev, batch->count)->data;
+	if (!batch->count || !batch_room(batch)) {
+		acq_batch_send(batch_device(batch));
+		batch->sole = batch_sole_client(batch);
+	}
+	*frames = min(*frames, batch_room(batch));
+	return batch_frame(batch, batch->count)->data;
 }
 EXPORT_SYMBOL_GPL(acq_batch_reserve);
 
@@ -332,9 +369,10 @@ void acq_batch_commit(struct acq_batch *batch, u32 frames, u32 bytes, u16 flags)
 {
 	struct acq_device *adev = batch_device(batch);
 	const struct acq_geometry *geo = &adev->src.geo;
-	u32 valid = min(bytes, geo->payload_max), pad = geo->payload_max - valid;
+	u32 valid = min(bytes, geo->payload_max);
 	u32 stride = adev->stride, i;
-	struct acq_frame *first = batch_frame(adev, batch->count);
+	u32 pad = stride - sizeof(struct acq_frame) - valid;
+	struct acq_frame *first = batch_frame(batch, batch->count);
 	struct acq_frame header = {
 		.seq = batch->seq,
 		.timestamp_ns = batch->timestamp_ns,
@@ -351,10 +389,12 @@ void acq_batch_commit(struct acq_batch *batch, u32 frames, u32 bytes, u16 flags)
 	flags |= batch->mark;
 	batch->mark = 0;
 	batch->flags |= flags;
+	if (!batch->count)
+		batch->first_flags = flags;
 	batch_stamp(first, frames, stride, &header);
 	first->flags = flags;
 	for (i = 0; pad && i < frames; i++)
-		memset(batch_frame(adev, batch->count + i)->data + valid, 0, pad);
+		memset(first->data + (size_t)i * stride + valid, 0, pad);
 	batch->seq += frames;
 	batch->count += frames;
 }

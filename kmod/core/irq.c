@@ -53,18 +53,30 @@ static const struct kernel_param_ops bottom_half_ops = {
 module_param_cb(bottom_half, &bottom_half_ops, NULL, 0444);
 MODULE_PARM_DESC(bottom_half, "what drains the hardware: thread (default), workqueue or tasklet");
 
-static void irq_bottom_half(struct acq_device *adev)
+static void irq_drain(struct acq_device *adev)
 {
-	const struct acq_source_ops *ops = adev->src.ops;
-
-	if (!READ_ONCE(adev->running))
-		return;
 	adev->batch.timestamp_ns = adev->irq_time;
 	trace_acq_drain(adev);
-	ops->drain(adev->src.priv, &adev->batch);
+	adev->src.ops->drain(adev->src.priv, &adev->batch);
 	trace_acq_drained(adev);
 	acq_batch_send(adev);
-	ops->unquiet(adev->src.priv);
+}
+
+static void irq_bottom_half(struct acq_device *adev)
+{
+	if (!READ_ONCE(adev->running))
+		return;
+	if (adev->src.flags & ACQ_SOURCE_SLEEPS) {
+		irq_drain(adev);
+	} else {
+		/* The client in whose ring the frames are made stays. */
+		rcu_read_lock();
+		adev->batch.rcu = true;
+		irq_drain(adev);
+		adev->batch.rcu = false;
+		rcu_read_unlock();
+	}
+	adev->src.ops->unquiet(adev->src.priv);
 }
 
 static irqreturn_t irq_thread(int irq, void *data)

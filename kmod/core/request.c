@@ -219,34 +219,28 @@ static u32 request_fits(struct acq_client *client, size_t bytes)
 
 /* Blocked reads */
 
-/* Under the lock: what we find has been accounted for, and traced. */
-static bool request_is_next(struct acq_client *client, struct acq_request *req)
+/*
+ * Looks under the lock: what it finds has been accounted for, and traced.
+ *
+ * Context: client->lock held; given back here.
+ * Return: 0 when @req is the head and ready, or -ERESTARTSYS.
+ */
+static int request_sleep(struct acq_client *client, struct acq_request *req)
+	__releases(&client->lock)
 {
 	bool next;
 
-	spin_lock_bh(&client->lock);
-	next = list_is_first(&req->node, &client->requests) && request_ready(client, req);
-	spin_unlock_bh(&client->lock);
-	return next;
-}
-
-/* Return: 0 when @req is the head and ready, or -ERESTARTSYS. */
-static int request_sleep(struct acq_client *client, struct acq_request *req)
-{
-	int ret = 0;
-
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
-		if (request_is_next(client, req))
+		next = list_is_first(&req->node, &client->requests) && request_ready(client, req);
+		spin_unlock_bh(&client->lock);
+		if (next || signal_pending(current))
 			break;
-		if (signal_pending(current)) {
-			ret = -ERESTARTSYS;
-			break;
-		}
 		schedule();
+		spin_lock_bh(&client->lock);
 	}
 	__set_current_state(TASK_RUNNING);
-	return ret;
+	return next ? 0 : -ERESTARTSYS;
 }
 
 static ssize_t request_wait(struct acq_client *client, struct iov_iter *to)
@@ -259,15 +253,12 @@ static ssize_t request_wait(struct acq_client *client, struct iov_iter *to)
 
 	spin_lock_bh(&client->lock);
 	request_enqueue(client, &req);
-	spin_unlock_bh(&client->lock);
-
-	do {
+	for (;;) {
 		ret = request_sleep(client, &req);
 		if (!ret)
 			ret = acq_client_lock(client, false);
 		if (ret)
 			break;
-		/* FLUSH may have been quicker: then sleep on. */
 		ret = request_take(client, to, &req);
 		if (ret != -EAGAIN) {
 			trace_acq_complete(client, req.number, ret);
@@ -276,7 +267,9 @@ static ssize_t request_wait(struct acq_client *client, struct iov_iter *to)
 		acq_client_unlock(client);
 		if (ret != -EAGAIN)
 			return ret;
-	} while (true);
+		/* FLUSH was quicker: sleep on. */
+		spin_lock_bh(&client->lock);
+	}
 
 	trace_acq_cancel(client, req.number, ret);
 	request_count_cancelled(client);

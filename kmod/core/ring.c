@@ -17,7 +17,7 @@
  *  - ring->out is the consumer's while the consumer page is not mapped. Mapped,
  *    the consumer page alone counts, and each use of it reads it once.
  *  - The producer page and the frames are written and never read, but to copy
- *    frames out.
+ *    frames out. Behind in, where nobody looks yet, the source itself may be at work.
  *
  * The barriers of the data path are here and in ring.h, its inline half, and nowhere
  * else (device.c has one, for the geometry):
@@ -339,6 +339,34 @@ bool acq_ring_sync(struct acq_ring *ring)
 u32 acq_ring_put(struct acq_ring *ring, const void *frames, u32 count)
 {
 	return __kfifo_in(&ring->fifo, frames, count);
+}
+
+/**
+ * acq_ring_room() - room for frames that are made in the ring
+ * @ring: synced since the last acq_ring_publish()
+ * @ahead: so many lie there already, made but not filled in
+ *
+ * Context: the producer.
+ * Return: how many more fit behind them, in one piece.
+ */
+u32 acq_ring_room(const struct acq_ring *ring, u32 ahead)
+{
+	u32 in = ring->fifo.in + ahead;
+	u32 size = acq_ring_size(ring);
+
+	return min(size - (in - ring->fifo.out), size - (in & ring->fifo.mask));
+}
+
+/**
+ * acq_ring_fill() - acq_ring_put() of frames that were made in the ring
+ * @ring: with room for them
+ * @frames: how many
+ *
+ * Context: the producer.
+ */
+void acq_ring_fill(struct acq_ring *ring, u32 frames)
+{
+	ring->fifo.in += frames;
 }
 
 /**
