@@ -40,7 +40,7 @@
 #define PERIOD_NS 100000
 #define LATENCY_MARGIN_NS 300000
 #define BUFFER_BYTES (4096 * 4096)
-#define HANG_SECONDS 30 /* no row takes so long */
+#define HANG_SECONDS 30 /* no row takes so long, nor a trial of a rate */
 #define IIO_SECONDS 3 /* nor EVENTS */
 
 static const char *bottom_half = "thread";
@@ -329,8 +329,8 @@ static unsigned int comedi_available(int fd)
 	return info.buf_write_count - info.buf_read_count;
 }
 
-/* Start to convert eight channels, @rate_hz times a second. */
-static int comedi_open(unsigned int rate_hz)
+/* Start to convert eight channels every @scan_ns, all of them at once. */
+static int comedi_open(unsigned int scan_ns)
 {
 	struct comedi_bufconfig config = { .subdevice = 0,
 					   .maximum_size = COMEDI_BUFFER,
@@ -340,9 +340,8 @@ static int comedi_open(unsigned int rate_hz)
 		.subdev = 0,
 		.start_src = TRIG_NOW,
 		.scan_begin_src = TRIG_TIMER,
-		.scan_begin_arg = 1000000000 / rate_hz,
-		.convert_src = TRIG_TIMER,
-		.convert_arg = 1000,
+		.scan_begin_arg = scan_ns,
+		.convert_src = TRIG_NOW,
 		.scan_end_src = TRIG_COUNT,
 		.scan_end_arg = 8,
 		.stop_src = TRIG_NONE,
@@ -374,7 +373,7 @@ static double comedi_cost(unsigned int frames)
 	struct batch b = { .frames = frames, .bytes = (size_t)frames * stride() };
 	double cost;
 
-	b.fd = comedi_open(100000);
+	b.fd = comedi_open(10000);
 	cost = least(comedi_fill, batch_read, &b) / frames;
 	close(b.fd);
 	return cost;
@@ -401,7 +400,7 @@ static double comedi_map_cost(unsigned int frames)
 	struct batch b = { .frames = frames, .bytes = (size_t)frames * stride() };
 	double cost;
 
-	b.fd = comedi_open(100000);
+	b.fd = comedi_open(10000);
 	b.comedi_bytes = COMEDI_BUFFER;
 	b.ring = mmap(NULL, COMEDI_BUFFER, PROT_READ, MAP_SHARED | MAP_POPULATE, b.fd, 0);
 	if (b.ring == MAP_FAILED)
@@ -1259,12 +1258,157 @@ static void scan_rows(void)
 	fd = sim_open(SCANS);
 	block = scan_cost(fd, SCANS * COMEDI_SCAN + 32);
 	close(fd);
-	fd = comedi_open(SCAN_RATE);
+	fd = comedi_open(1000000000 / SCAN_RATE);
 	comedi = scan_cost(fd, SCANS * COMEDI_SCAN);
 	close(fd);
 	spinner_stop(pid);
 	row("scan of 8 x 16 bit", "frame a scan", SCANS, single, comedi, "comedi");
 	row("scan of 8 x 16 bit", "256 a frame", SCANS, block, comedi, "comedi");
+}
+
+/* --- the highest rate at which a reader that checks everything loses nothing --- */
+
+#define RATE_LEAST 1000000 /* scans a second, to begin with */
+#define RATE_MS 10000 /* that a rate must hold for */
+#define SEARCH_MS 250 /* ... to be worth a longer trial */
+#define LATE_MS 20 /* what came last may be on its way */
+#define SIM_RATE_MAX 10000000 /* frames a second that acq_sim takes */
+
+/* A source that falls behind its clock loses nothing, but isn't that fast. */
+static bool in_time(uint64_t scans, double rate_hz, unsigned int ms)
+{
+	return scans >= rate_hz * (ms - LATE_MS) / 1000;
+}
+
+/* With a ring of the size that Comedi's buffer has; acq_sim chooses the interrupts. */
+static bool acq_holds(unsigned int scans, unsigned int rate_hz, unsigned int ms)
+{
+	uint64_t frames;
+	char command[128];
+	FILE *pipe;
+	bool told;
+
+	if (rate_hz > SIM_RATE_MAX)
+		return false;
+	shell("[ ! -e /sys/module/acq_sim ] || rmmod acq_sim");
+	shell("modprobe acq_sim waveform=counter channels=8 samples=%u rate=%u", scans, rate_hz);
+	snprintf(command, sizeof(command), "acqread -d acq1 -q --verify -r %u -t %ums 2>&1",
+		 COMEDI_BUFFER / stride(), ms);
+	alarm(HANG_SECONDS);
+	pipe = popen(command, "r");
+	if (!pipe)
+		die("popen");
+	told = fscanf(pipe, "acqread: %" SCNu64 " frames", &frames) == 1;
+	/* its status is 0 if nothing was lost, by the ring or by the hardware, nor damaged */
+	return !pclose(pipe) && told && in_time(frames * scans, (double)rate_hz * scans, ms);
+}
+
+/* Return: scans a second in frames of @scans; 1 to 2 % below the highest, but it held. */
+static double acq_highest(unsigned int scans)
+{
+	unsigned int low = RATE_LEAST / scans, high = 2 * low, ms;
+
+	if (!acq_holds(scans, low, SEARCH_MS))
+		die("acqread --verify");
+	while (acq_holds(scans, high, SEARCH_MS)) {
+		low = high;
+		high *= 2;
+	}
+	while (high - low > low / 100) {
+		unsigned int rate_hz = low + (high - low) / 2;
+
+		if (acq_holds(scans, rate_hz, SEARCH_MS))
+			low = rate_hz;
+		else
+			high = rate_hz;
+	}
+	for (ms = RATE_MS / 10; ms <= RATE_MS; ms *= 10) {
+		do
+			low -= low / 100;
+		while (!acq_holds(scans, low, ms));
+	}
+	return (double)low * scans;
+}
+
+/*
+ * With these parameters channel 0 of comedi_test counts microseconds, channel 1 is a
+ * square of the same period, and the others lie in the middle.
+ */
+#define COMEDI_WAVE "amplitude=10000000 period=65534"
+#define COMEDI_PERIOD_US 65534
+#define COMEDI_MIDDLE 32767
+
+struct comedi_track {
+	unsigned int step_us, due_us;
+	uint64_t scans;
+};
+
+static bool comedi_verify(struct comedi_track *track, const uint16_t *scan, unsigned int count)
+{
+	unsigned int i;
+
+	if (!track->scans)
+		track->due_us = scan[0];
+	track->scans += count;
+	for (; count; count--, scan += 8) {
+		bool low = track->due_us < COMEDI_PERIOD_US / 2;
+
+		if (scan[0] != track->due_us || scan[1] != (low ? 0 : 2 * COMEDI_MIDDLE))
+			return false;
+		for (i = 2; i < 8; i++)
+			if (scan[i] != COMEDI_MIDDLE)
+				return false;
+		track->due_us = (track->due_us + track->step_us) % COMEDI_PERIOD_US;
+	}
+	return true;
+}
+
+/* A buffer that was full ends the command, and read() says so. */
+static bool comedi_take(struct comedi_track *track, int fd)
+{
+	ssize_t got = read(fd, buffer, COMEDI_BUFFER);
+
+	return got > 0 && got % COMEDI_SCAN == 0 &&
+	       comedi_verify(track, (const uint16_t *)buffer, got / COMEDI_SCAN);
+}
+
+static bool comedi_holds(unsigned int scan_us, unsigned int ms)
+{
+	struct comedi_track track = { .step_us = scan_us };
+	int fd = comedi_open(scan_us * 1000);
+	uint64_t end = now_ns() + ms * 1000000ULL;
+	bool sound = true;
+
+	alarm(HANG_SECONDS);
+	while (sound && now_ns() < end)
+		sound = comedi_take(&track, fd);
+	close(fd);
+	return sound && in_time(track.scans, 1e6 / scan_us, ms);
+}
+
+/* comedi_test knows whole microseconds. Return: the fewest for a scan. */
+static unsigned int comedi_shortest(void)
+{
+	unsigned int us;
+
+	for (us = 1; us <= 100; us++)
+		if (comedi_holds(us, SEARCH_MS) && comedi_holds(us, RATE_MS))
+			return us;
+	die("Comedi's scans");
+	return 0;
+}
+
+static void rate_rows(void)
+{
+	static const unsigned int scans[] = { 1, SCANS };
+	unsigned int comedi_us = comedi_shortest(), before = payload, i;
+
+	for (i = 0; i < ARRAY_SIZE(scans); i++) {
+		payload = scans[i] * COMEDI_SCAN;
+		row("highest rate", "verified", scans[i], 1e9 / acq_highest(scans[i]),
+		    comedi_us * 1000, "comedi");
+	}
+	payload = before;
 }
 
 /* --- */
@@ -1294,7 +1438,7 @@ int main(int argc, char **argv)
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	plain_memory = mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	shell("modprobe comedi_test");
+	shell("modprobe comedi_test " COMEDI_WAVE);
 
 	load("thread", 32);
 	for (i = 0; wanted(argc, argv, "batch") && i < ARRAY_SIZE(batches); i++)
@@ -1307,6 +1451,8 @@ int main(int argc, char **argv)
 		trace_rows();
 	if (wanted(argc, argv, "scan"))
 		scan_rows();
+	if (wanted(argc, argv, "rate"))
+		rate_rows();
 	for (i = 0; i < ARRAY_SIZE(halves); i++) {
 		load(halves[i], 32);
 		if (wanted(argc, argv, "latency"))
