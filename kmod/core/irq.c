@@ -14,6 +14,7 @@
  */
 #include <linux/interrupt.h>
 #include <linux/module.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 
 #include "core.h"
@@ -82,6 +83,8 @@ static void irq_bottom_half(struct acq_device *adev)
 static irqreturn_t irq_thread(int irq, void *data)
 {
 	irq_bottom_half(data);
+	/* Hardware that is faster than we are would keep the thread from ever giving way. */
+	cond_resched();
 	return IRQ_HANDLED;
 }
 
