@@ -543,6 +543,19 @@ START_TEST(overflow)
 }
 END_TEST
 
+/* A frame that begins a stream keeps what it has to say itself. */
+START_TEST(overflow_first)
+{
+	int fd = open_slow();
+	uint64_t lost = stats(fd).hw_lost;
+
+	sim_set("fault_overflow", "10");
+	ck_assert_uint_eq(next_frame(fd)->flags, ACQ_FRAME_START | ACQ_FRAME_HW_OVERRUN);
+	ck_assert_uint_eq(stats(fd).hw_lost, lost + 10);
+	close(fd);
+}
+END_TEST
+
 /* A FIFO that holds less than a tick brings overflows by itself. */
 START_TEST(overflow_by_depth)
 {
@@ -818,6 +831,7 @@ static void add_faults(Suite *suite)
 	TCase *tcase = add_case(suite, "faults");
 
 	tcase_add_test(tcase, overflow);
+	tcase_add_test(tcase, overflow_first);
 	tcase_add_test(tcase, overflow_by_depth);
 	tcase_add_test(tcase, stall);
 	tcase_add_test(tcase, spurious);
