@@ -412,7 +412,7 @@ static u16 client_inherit(const struct acq_client *client, const struct acq_batc
 	if (!(batch->flags & ACQ_FRAME_HW_OVERRUN))
 		return 0;
 	for (; n < batch->count; n++) {
-		const struct acq_frame *frame = batch->buf + (size_t)n * stride;
+		const struct acq_frame *frame = batch->frames + (size_t)n * stride;
 
 		flags |= frame->flags;
 	}
@@ -473,11 +473,11 @@ void acq_client_push(struct acq_client *client, const struct acq_batch *batch)
 	bool tell = false, sane = true;
 	u32 n = batch->count;
 
-	if (batch->sole) {
+	if (client == batch->home) {
 		acq_ring_fill(ring, n);
 	} else {
 		sane = acq_ring_sync(ring);
-		n = sane ? acq_ring_put(ring, batch->buf, n) : 0;
+		n = sane ? acq_ring_put(ring, batch->frames, n) : 0;
 	}
 
 	spin_lock_bh(&client->lock);

@@ -49,10 +49,12 @@
 /**
  * struct acq_batch - the frames of one run of the bottom half, before fan-out
  * @buf: @capacity frames of the device's stride
- * @capacity: frames that fit
- * @sole: the only client, whose ring they are made in instead, unseen until they are
- *	pushed; or NULL. Chosen while @count is 0
- * @rcu: rcu_read_lock() is held for as long as the batch is, so @sole may be used
+ * @capacity: frames that fit, and no batch has more
+ * @home: the client in whose ring they are made, unseen until they are pushed; or NULL
+ *	when that is @buf. Chosen while @count is 0
+ * @rcu: rcu_read_lock() is held for as long as the batch is, so there may be a @home
+ * @frames: where they are made
+ * @room: frames that may be made there
  * @count: frames committed
  * @seq: of frame @count
  * @timestamp_ns: of all of them
@@ -65,8 +67,10 @@
 struct acq_batch {
 	void *buf;
 	u32 capacity;
-	struct acq_client *sole;
+	struct acq_client *home;
 	bool rcu;
+	void *frames;
+	u32 room;
 	u32 count;
 	u64 seq;
 	u64 timestamp_ns;
@@ -260,7 +264,7 @@ bool acq_ring_map_begin(struct acq_ring *ring);
 void acq_ring_map_end(struct acq_ring *ring);
 bool acq_ring_sync(struct acq_ring *ring);
 u32 acq_ring_put(struct acq_ring *ring, const void *frames, u32 count);
-u32 acq_ring_room(const struct acq_ring *ring, u32 ahead);
+u32 acq_ring_room(const struct acq_ring *ring);
 void acq_ring_fill(struct acq_ring *ring, u32 frames);
 void acq_ring_publish(struct acq_ring *ring);
 void acq_ring_set(struct acq_ring *ring, u32 clear, u32 set);

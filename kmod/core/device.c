@@ -283,73 +283,70 @@ static struct acq_device *batch_device(const struct acq_batch *batch)
 
 static struct acq_frame *batch_frame(const struct acq_batch *batch, u32 n)
 {
-	if (batch->sole)
-		return acq_ring_frame(&batch->sole->ring, batch->sole->ring.fifo.in + n);
-	return batch->buf + (size_t)n * batch_device(batch)->stride;
-}
-
-/* For frames in one piece, behind those committed. */
-static u32 batch_room(const struct acq_batch *batch)
-{
-	if (batch->sole)
-		return acq_ring_room(&batch->sole->ring, batch->count);
-	return batch->capacity - batch->count;
+	return batch->frames + (size_t)n * batch_device(batch)->stride;
 }
 
 /*
- * The client in whose ring frames can be made, and need not be copied: there is no other,
- * there is room, and the ring's pages are ours: to its own a program could write while
- * the source is at work there.
+ * A client in whose ring frames can be made, and need not be copied there: it has room,
+ * and its ring's pages are ours. To its own a program could write, while the source is at
+ * work there, and before others get their copies.
  */
-static struct acq_client *batch_sole_client(const struct acq_batch *batch)
+static struct acq_client *batch_home(const struct acq_batch *batch)
 {
-	struct list_head *attached = &batch_device(batch)->attached;
 	struct acq_client *client;
 
 	if (!batch->rcu)
 		return NULL;
-	client = list_first_or_null_rcu(attached, struct acq_client, attached);
-	if (!client || READ_ONCE(client->attached.next) != attached || client->ring.buffer)
+	client = list_first_or_null_rcu(&batch_device(batch)->attached, struct acq_client,
+					attached);
+	if (!client || client->ring.buffer || !acq_ring_sync(&client->ring))
 		return NULL;
-	return acq_ring_sync(&client->ring) && acq_ring_room(&client->ring, 0) ? client : NULL;
+	return acq_ring_room(&client->ring) ? client : NULL;
 }
 
-static void batch_fan_out(struct acq_device *adev)
+static void batch_begin(struct acq_batch *batch)
 {
-	struct acq_client *client;
+	struct acq_client *home = batch_home(batch);
 
-	rcu_read_lock();
-	list_for_each_entry_rcu(client, &adev->attached, attached)
-		acq_client_push(client, &adev->batch);
-	rcu_read_unlock();
+	batch->home = home;
+	batch->frames = home ? acq_ring_frame(&home->ring, home->ring.fifo.in) : batch->buf;
+	batch->room = home ? min(acq_ring_room(&home->ring), batch->capacity) : batch->capacity;
 }
 
 /**
  * acq_batch_send() - what was committed goes to every client
  * @adev: running
  *
+ * The one in whose ring it is comes last: then the frames are its own, to mark and to show.
+ *
  * Context: the bottom half.
  */
 void acq_batch_send(struct acq_device *adev)
 {
-	if (!adev->batch.count)
+	struct acq_batch *batch = &adev->batch;
+	struct acq_client *client;
+
+	if (!batch->count)
 		return;
-	if (adev->batch.sole)
-		acq_client_push(adev->batch.sole, &adev->batch);
-	else
-		batch_fan_out(adev);
-	adev->batch.sole = NULL;
-	adev->batch.count = 0;
-	adev->batch.flags = 0;
+	rcu_read_lock();
+	list_for_each_entry_rcu(client, &adev->attached, attached) {
+		if (client != batch->home)
+			acq_client_push(client, batch);
+	}
+	if (batch->home)
+		acq_client_push(batch->home, batch);
+	rcu_read_unlock();
+	batch->count = 0;
+	batch->flags = 0;
 }
 
 void *acq_batch_reserve(struct acq_batch *batch, u32 *frames)
 {
-	if (!batch->count || !batch_room(batch)) {
+	if (!batch->count || batch->count == batch->room) {
 		acq_batch_send(batch_device(batch));
-		batch->sole = batch_sole_client(batch);
+		batch_begin(batch);
 	}
-	*frames = min(*frames, batch_room(batch));
+	*frames = min(*frames, batch->room - batch->count);
 	return batch_frame(batch, batch->count)->data;
 }
 EXPORT_SYMBOL_GPL(acq_batch_reserve);

@@ -344,14 +344,13 @@ u32 acq_ring_put(struct acq_ring *ring, const void *frames, u32 count)
 /**
  * acq_ring_room() - room for frames that are made in the ring
  * @ring: synced since the last acq_ring_publish()
- * @ahead: so many lie there already, made but not filled in
  *
  * Context: the producer.
- * Return: how many more fit behind them, in one piece.
+ * Return: how many fit in one piece.
  */
-u32 acq_ring_room(const struct acq_ring *ring, u32 ahead)
+u32 acq_ring_room(const struct acq_ring *ring)
 {
-	u32 in = ring->fifo.in + ahead;
+	u32 in = ring->fifo.in;
 	u32 size = acq_ring_size(ring);
 
 	return min(size - (in - ring->fifo.out), size - (in & ring->fifo.mask));

@@ -91,6 +91,27 @@ START_TEST(stopped_reader_loses_its_own)
 }
 END_TEST
 
+/* The first frame after its loss is marked for who lost, and for nobody else. */
+START_TEST(gap_is_ones_own)
+{
+	int stopped = open_full_or_fail(4), reader = open_or_fail(O_RDONLY);
+	struct stream slow;
+
+	configure_or_fail(reader, 4096, 1, 0);
+	stream_begin(&stream, reader);
+	stream_begin(&slow, stopped);
+	stream_read_or_fail(&stream, reader, 20);
+	sim_stall();
+	stream_read_or_fail(&slow, stopped, 4);
+	sim_resume();
+	stream_read_or_fail(&slow, stopped, 1);
+	ck_assert_uint_gt(slow.lost, 0);
+	while (stream.next < slow.next)
+		stream_read_or_fail(&stream, reader, 1);
+	ck_assert_uint_eq(stream.lost, 0);
+}
+END_TEST
+
 /* what GAPs and jumps say is what the counter says */
 START_TEST(gaps_and_jumps_agree)
 {
@@ -506,6 +527,7 @@ static Suite *suite(void)
 	tcase_add_test(frames, each_gets_every_frame);
 	tcase_add_test(frames, many_clients);
 	tcase_add_test(frames, stopped_reader_loses_its_own);
+	tcase_add_test(frames, gap_is_ones_own);
 	tcase_add_test(frames, gaps_and_jumps_agree);
 	tcase_add_test(frames, counts_agree_at_every_moment);
 	tcase_add_test(frames, flush_begins_anew);
