@@ -348,7 +348,8 @@ START_TEST(shared_line)
 
 	sequence_begin(&sequence, fd);
 	sequence_read_or_fail(&sequence, fd, 2 * BURST);
-	ck_assert_uint_ge(stats(idle).spurious_irqs, 2 * (BURST + 2));
+	/* it may be asked after the one whose frame we have */
+	wait_until(stats(idle).spurious_irqs >= 2 * (BURST + 2));
 	ck_assert_uint_eq(stats(idle).irqs, 0);
 
 	/* and now both */
