@@ -237,6 +237,22 @@ START_TEST(signals)
 }
 END_TEST
 
+/* Also while there is always something to read. */
+START_TEST(signal_without_a_wait)
+{
+	size_t bytes;
+	char *capture = begin(20000, &bytes);
+
+	ck_assert_int_eq(run("for i in $(seq 100); do cat run.acq; done >all.acq"), 0);
+	assert_run("acqread -o all.csv all.acq 2>said & r=$!\n"
+		   "until [ -s all.csv ] || ! kill -0 $r; do :; done\n"
+		   "kill -INT $r; wait $r; echo $?; cat said",
+		   0, "0\nacqread: ");
+	ck_assert_ptr_null(strstr(text, " 2000000 frames"));
+	end(capture);
+}
+END_TEST
+
 START_TEST(time_limits)
 {
 	size_t bytes;
@@ -292,6 +308,7 @@ int main(void)
 		closed_pipe_is_no_error,
 		output_that_fails,
 		signals,
+		signal_without_a_wait,
 		time_limits,
 		bad_usage,
 		no_device,

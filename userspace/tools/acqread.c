@@ -868,6 +868,15 @@ static void capture_shift(struct session *s)
 	}
 }
 
+/* Without a wait ppoll(2) lets none in. */
+static void let_signals_in(const sigset_t *none)
+{
+	sigset_t old;
+
+	sigprocmask(SIG_SETMASK, none, &old);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
 /* Signals come in here only, so that none is missed between look and sleep. */
 static int capture_wait(int fd, int timeout_ms)
 {
@@ -877,6 +886,7 @@ static int capture_wait(int fd, int timeout_ms)
 	int ready;
 
 	sigemptyset(&none);
+	let_signals_in(&none);
 	ready = ppoll(&pfd, 1, timeout_ms < 0 ? NULL : &ts, &none);
 	if (ready < 0)
 		return -errno;
