@@ -415,8 +415,8 @@ START_TEST(acqctl_top)
 }
 END_TEST
 
-/* a terminal of five lines, and the process that has it for its own */
-static pid_t on_terminal(int *terminal)
+/* a terminal of five lines, and the process that runs a line of shell on it */
+static pid_t on_terminal(const char *line, int *terminal)
 {
 	struct winsize size = { .ws_row = 5, .ws_col = 100 };
 	char name[64];
@@ -432,9 +432,10 @@ static pid_t on_terminal(int *terminal)
 		return child;
 	setsid();
 	fd = open(name, O_RDWR);
-	if (fd < 0 || ioctl(fd, TIOCSWINSZ, &size) || dup2(fd, 0) < 0 || dup2(fd, 1) < 0)
+	if (fd < 0 || ioctl(fd, TIOCSWINSZ, &size) || dup2(fd, 0) < 0 || dup2(fd, 1) < 0 ||
+	    dup2(fd, 2) < 0)
 		_exit(100);
-	execlp("acqctl", "acqctl", "top", "--watch=20ms", NULL);
+	execl("/bin/sh", "sh", "-c", line, NULL);
 	_exit(101);
 }
 
@@ -468,7 +469,7 @@ START_TEST(acqctl_top_on_terminal)
 
 	for (i = 0; i < 10; i++)
 		fds[i] = open_or_fail(O_RDONLY);
-	child = on_terminal(&terminal);
+	child = on_terminal("exec acqctl top --watch=20ms", &terminal);
 	/* the summary, the names of the columns, one client, and below all the cursor */
 	terminal_says_or_fail(terminal, "\033[H", 3);
 	terminal_says_or_fail(terminal, "[9 more]\033[K\r\n\033[J", 3);
@@ -480,6 +481,34 @@ START_TEST(acqctl_top_on_terminal)
 }
 END_TEST
 
+/* the time of day, from frames that have the monotonic clock's */
+START_TEST(acqread_clock)
+{
+	shell_or_fail("before=$(date +%%s); acqread -qq -n 1 --clock realtime -F %%S -o " CAPTURE
+		      "; after=$(date +%%s); at=$(cut -d. -f1 " CAPTURE "); "
+		      "[ $at -ge $before ] && [ $at -le $after ]");
+	shell_or_fail("before=$(date -u +%%FT%%H); acqread -qq -n 1 -F %%U -o " CAPTURE
+		      "; grep -q ^$before " CAPTURE " || grep -q ^$(date -u +%%FT%%H) " CAPTURE);
+	shell_or_fail("TZ=XYZ-5:30 acqread -qq -n 1 -F %%L -o " CAPTURE
+		      "; grep -q '[0-9]+0530$' " CAPTURE);
+	shell_or_fail("acqread -n 1 --clock realtime");
+	shell_or_fail("acqread -n 1 -f csv --clock realtime");
+}
+END_TEST
+
+/* All there, in the files' order. */
+START_TEST(acqread_rotates)
+{
+	shell_or_fail("rm -f /tmp/r*.acq; acqread -q -n 1000 -o /tmp/r.acq --rotate-time 100ms");
+	shell_or_fail("cat /tmp/r.acq >" CAPTURE "; i=1; while [ -e /tmp/r-$i.acq ]; "
+		      "do cat /tmp/r-$i.acq >>" CAPTURE "; i=$((i + 1)); done; [ $i -gt 2 ]");
+	shell_or_fail("acqread -q --verify " CAPTURE " && rm /tmp/r*.acq");
+	ck_assert_uint_eq(frames_of(CAPTURE), 1000);
+}
+END_TEST
+
+#define AS_NOBODY "busybox su -s /bin/sh nobody -c "
+
 /* One line that names the cure, and no more. */
 START_TEST(acqctl_top_cures)
 {
@@ -487,7 +516,7 @@ START_TEST(acqctl_top_cures)
 	complains_or_fail("acqctl list");
 	ck_assert_int_eq(shell("acqctl top .."), 1);
 	complains_or_fail("acqctl list");
-	ck_assert_int_eq(shell("busybox su -s /bin/sh nobody -c 'acqctl top'"), 1);
+	ck_assert_int_eq(shell(AS_NOBODY "'acqctl top'"), 1);
 	complains_or_fail("sudo acqctl top");
 	ck_assert_int_eq(shell("busybox unshare -m sh -c 'umount %s && exec acqctl top'",
 			       "/sys/kernel/debug"),
@@ -550,6 +579,8 @@ static Suite *suite(void)
 	tcase_add_test(own, acqctl_watch);
 	tcase_add_test(own, acqctl_top);
 	tcase_add_test(own, acqctl_top_on_terminal);
+	tcase_add_test(own, acqread_clock);
+	tcase_add_test(own, acqread_rotates);
 	tcase_add_test(own, acqctl_top_cures);
 	tcase_add_test(own, no_device);
 	suite_add_tcase(suite, own);

@@ -3,69 +3,10 @@
  * The tools as a user runs them, without a device: captures, pipes, damage, exit
  * status. Needs acqread and acqctl in the PATH.
  */
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "frames.h"
+#include "run.h"
 #include "suite.h"
-
-static char dir[32];
-static char text[1 << 20];
-
-static void put_file(const char *data, size_t bytes)
-{
-	FILE *file = fopen("run.acq", "w");
-
-	ck_assert_ptr_nonnull(file);
-	ck_assert_uint_eq(fwrite(data, 1, bytes, file), bytes);
-	fclose(file);
-}
-
-/* A capture of n frames, in a folder of this test's own. */
-static char *begin(unsigned int n, size_t *bytes)
-{
-	char *capture = new_capture(0, n, bytes);
-
-	snprintf(dir, sizeof(dir), "/tmp/acq-capture-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	ck_assert_int_eq(chdir(dir), 0);
-	put_file(capture, *bytes);
-	return capture;
-}
-
-static void end(char *capture)
-{
-	char command[64];
-
-	snprintf(command, sizeof(command), "rm -r %s", dir);
-	ck_assert_int_eq(system(command), 0);
-	free(capture);
-}
-
-/* Runs a line of shell, returns its exit status and leaves its output in text. */
-static int run(const char *line)
-{
-	FILE *pipe = popen(line, "r");
-	int status;
-
-	ck_assert_ptr_nonnull(pipe);
-	text[fread(text, 1, sizeof(text) - 1, pipe)] = 0;
-	status = pclose(pipe);
-	ck_assert_msg(WIFEXITED(status), "%s", line);
-	return WEXITSTATUS(status);
-}
-
-#define assert_run(line, status, expected) \
-	do { \
-		int _status = run(line); \
-\
-		ck_assert_msg(_status == (status), "%s: status %d: %s", line, _status, text); \
-		ck_assert_msg(strstr(text, expected), "%s: %s", line, text); \
-	} while (0)
 
 START_TEST(a_sound_capture)
 {
@@ -188,10 +129,6 @@ START_TEST(cut_capture)
 	end(capture);
 }
 END_TEST
-
-/* The first one's status, and nothing on stderr. */
-#define PIPE(left, right) \
-	"bash -c '" left " 2>err | " right " >/dev/null; echo ${PIPESTATUS[0]}; cat err'"
 
 START_TEST(closed_pipe_is_no_error)
 {

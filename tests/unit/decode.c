@@ -3,6 +3,7 @@
 #define main acqread_main
 #include "acqread.c"
 #undef main
+#include "acqread-formats.c"
 #include "common.c"
 
 #include "frames.h"
@@ -10,12 +11,13 @@
 
 static char *shown(const struct format *format, const struct acq_frame *frame, unsigned int width)
 {
-	struct session s = { .opt.format = format, .out.width = width };
+	static struct output out;
 
 	ck_assert_ptr_nonnull(format);
-	put(&s, frame);
-	out_printf(&s.out, "%c", 0);
-	return s.out.buf;
+	out = (struct output){ .format = format, .width = width };
+	out_put(&out, frame);
+	out_printf(&out, "%c", 0);
+	return out.buf;
 }
 
 #define assert_shown(name, frame, text) \

@@ -3,6 +3,7 @@
 #define main acqread_main
 #include "acqread.c"
 #undef main
+#include "acqread-formats.c"
 #include "common.c"
 
 #include "suite.h"
@@ -65,6 +66,19 @@ START_TEST(each_option)
 	ck_assert_int_eq(opt.idle_ns, 3 * NSEC_PER_SEC);
 	ck_assert(opt.verify);
 	ck_assert_str_eq(opt.output, "-");
+
+	line = "-F %n --clock realtime -o x --rotate-size 3M --rotate-time 2min";
+	ck_assert_int_eq(parse(line), -1);
+	ck_assert_str_eq(opt.line, "%n");
+	ck_assert_ptr_eq(opt.format, by_line);
+	ck_assert_int_eq(opt.times, TIMES_REALTIME);
+	ck_assert_uint_eq(opt.rotate_bytes, 3 << 20);
+	ck_assert_int_eq(opt.rotate_ns, 120 * NSEC_PER_SEC);
+	ck_assert_int_eq(parse("-o x --rotate-size 12"), -1);
+	ck_assert_uint_eq(opt.rotate_bytes, 12);
+	ck_assert_int_eq(parse("--format-string=x%% --clock=monotonic"), -1);
+	ck_assert_int_eq(opt.times, TIMES_MONOTONIC);
+	ck_assert_uint_eq(opt.rotate_bytes, 0);
 }
 END_TEST
 
@@ -72,7 +86,7 @@ START_TEST(every_method_and_format)
 {
 	static const char *const names[] = { "read", "poll",  "mmap",  "share",
 					     "aio",  "uring", "sigio", "eventfd" };
-	static const char *const forms[] = { "table", "raw", "hex", "csv", "json" };
+	static const char *const forms[] = { "table", "raw", "hex", "csv", "json", "npy", "vcd" };
 	char line[64];
 	size_t i;
 
@@ -89,7 +103,46 @@ START_TEST(every_method_and_format)
 		ck_assert_str_eq(opt.format->name, forms[i]);
 		ck_assert_ptr_nonnull(strstr(usage, forms[i]));
 	}
-	ck_assert_uint_eq(i, ARRAY_SIZE(formats));
+}
+END_TEST
+
+/* This suite is built without it, but knows what there would be. */
+START_TEST(without_libsndfile)
+{
+	char line[64];
+	size_t i;
+
+	ck_assert_str_eq(formats[7].name, "wav");
+	for (i = 7; i < ARRAY_SIZE(formats); i++) {
+		snprintf(line, sizeof(line), "-f %s", formats[i].name);
+		ck_assert_int_eq(parse(line), EXIT_USAGE);
+		snprintf(line, sizeof(line), "-o x.%s", formats[i].name);
+		ck_assert_int_eq(parse(line), EXIT_USAGE);
+	}
+}
+END_TEST
+
+/* As a word, not as a part of one. */
+static void assert_names_formats(const char *path)
+{
+	static char text[1 << 16];
+	FILE *file = fopen(path, "r");
+	char word[32];
+	size_t i;
+
+	ck_assert_ptr_nonnull(file);
+	text[fread(text, 1, sizeof(text) - 1, file)] = 0;
+	fclose(file);
+	for (i = 0; i < ARRAY_SIZE(formats); i++) {
+		snprintf(word, sizeof(word), "%s", formats[i].name);
+		ck_assert_msg(strstr(text, word), "%s: no %s", path, word);
+	}
+}
+
+START_TEST(formats_are_told)
+{
+	assert_names_formats("../../userspace/man/acqread.1");
+	assert_names_formats("../../userspace/completion/acqread");
 }
 END_TEST
 
@@ -118,6 +171,20 @@ START_TEST(bad_usage)
 		"-m",
 		"-m magic",
 		"-f xml",
+		"-F %",
+		"-F %q",
+		"-F %n -f csv",
+		"-F %L x.acq",
+		"--clock utc",
+		"--clock relative -f raw",
+		"--clock relative -o x.npy",
+		"--clock realtime x.acq",
+		"--rotate-size 0 -o x",
+		"--rotate-size 1K -o x",
+		"--rotate-size 99999999999T -o x",
+		"--rotate-size 1k",
+		"--rotate-time 0 -o x",
+		"--rotate-time 1 -o -",
 		"--bogus",
 		"--idle-timeout",
 		"a b",
@@ -145,6 +212,10 @@ START_TEST(format_by_name_of_file)
 	parse("-o x.txt");
 	ck_assert_str_eq(opt.format->name, "table");
 	parse("-o csv");
+	ck_assert_str_eq(opt.format->name, "table");
+	parse("-o x.npy");
+	ck_assert_str_eq(opt.format->name, "npy");
+	parse("-o a.csv/x");
 	ck_assert_str_eq(opt.format->name, "table");
 	parse("-f table -o x.csv");
 	ck_assert_str_eq(opt.format->name, "table");
@@ -270,6 +341,8 @@ int main(void)
 		defaults,
 		each_option,
 		every_method_and_format,
+		without_libsndfile,
+		formats_are_told,
 		bad_usage,
 		format_by_name_of_file,
 		capture_or_device,

@@ -4,7 +4,7 @@
  * to people and programs.
  *
  * An input gives batches of frames; each frame is accounted for and put to the
- * output in a format; the output is written once a batch.
+ * output in a format (acqread-formats.c); the output is written once a batch.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,6 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +25,7 @@
 #include <liburing.h>
 #endif
 
+#include "acqread-formats.h"
 #include "common.h"
 
 #define BUFFER_BYTES (1024U * 1024)
@@ -49,30 +49,16 @@ struct method {
 	ssize_t (*next)(struct session *s, const void **batch, int timeout_ms);
 };
 
-struct output {
-	int fd;
-	bool tty;
-	unsigned int width; /* columns of a table */
-	char *buf;
-	size_t len;
-	size_t room;
-	bool begun;
-	uint64_t epoch_ns; /* timestamp of the first frame */
-};
-
-/* A way of showing them. */
-struct format {
-	const char *name;
-	const char *suffix; /* of files that get it without being told */
-	void (*put)(struct output *out, const struct acq_frame *frame);
-};
-
 struct options {
 	const char *device;
 	const char *capture;
 	const char *output;
 	const struct method *method;
 	const struct format *format;
+	const char *line; /* of --format-string */
+	enum times times;
+	uint64_t rotate_bytes; /* 0: never */
+	int64_t rotate_ns; /* 0: never */
 	uint64_t frames; /* UINT64_MAX: no limit */
 	int64_t duration_ns; /* -1: no limit */
 	int64_t idle_ns; /* -1: no limit */
@@ -132,294 +118,15 @@ struct session {
 	uint32_t rate_hz;
 
 	struct output out;
-	bool pipe_closed;
 };
-
-/* --- output --- */
-
-static void *grown(void *mem, size_t bytes)
-{
-	mem = realloc(mem, bytes);
-	if (!mem) {
-		say("out of memory");
-		exit(EXIT_LOSS);
-	}
-	return mem;
-}
-
-static void __attribute__((format(printf, 2, 3)))
-out_printf(struct output *out, const char *fmt, ...)
-{
-	va_list args;
-
-	if (out->room - out->len < 256) {
-		out->room = 2 * out->room + 4096;
-		out->buf = grown(out->buf, out->room);
-	}
-	va_start(args, fmt);
-	out->len += vsnprintf(out->buf + out->len, 256, fmt, args);
-	va_end(args);
-}
-
-static int write_all(int fd, const char *data, size_t len)
-{
-	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
-	ssize_t put;
-
-	while (len) {
-		put = write(fd, data, len);
-		if (put < 0 && errno == EAGAIN)
-			poll(&pfd, 1, -1);
-		else if (put < 0 && errno != EINTR)
-			return -errno;
-		if (put > 0) {
-			data += put;
-			len -= put;
-		}
-	}
-	return 0;
-}
-
-static int out_flush(struct output *out)
-{
-	int err = write_all(out->fd, out->buf, out->len);
-
-	out->len = 0;
-	return err;
-}
-
-/* --- formats --- */
-
-static void put_hex(struct output *out, const struct acq_frame *frame, uint32_t from, uint32_t to,
-		    const char *before)
-{
-	uint32_t i;
-
-	for (i = from; i < to; i++)
-		out_printf(out, "%s%02x", before, frame->data[i]);
-}
-
-static double seconds_in(const struct output *out, const struct acq_frame *frame)
-{
-	return (int64_t)(frame->timestamp_ns - out->epoch_ns) / 1e9;
-}
-
-/* Columns that a value of the format takes. */
-static unsigned int value_width(const struct acq_frame *frame)
-{
-	switch (frame->format) {
-	case ACQ_FORMAT_EVENT:
-		return 3;
-	case ACQ_FORMAT_U8:
-	case ACQ_FORMAT_S8:
-		return 5;
-	case ACQ_FORMAT_U16:
-	case ACQ_FORMAT_S16:
-		return 7;
-	}
-	return 12;
-}
-
-#define TABLE_LEFT 28 /* columns before the values */
-#define TABLE_MORE 7 /* columns for how many more there are */
-
-/* How many of n values fit into a row. */
-static uint32_t values_that_fit(const struct output *out, const struct acq_frame *frame, uint32_t n)
-{
-	uint32_t room = out->width - TABLE_LEFT;
-
-	if (n * value_width(frame) <= room)
-		return n;
-	return (room - TABLE_MORE) / value_width(frame);
-}
-
-static void table_head(struct output *out, const struct acq_frame *frame)
-{
-	uint32_t n = acq_frame_values(frame);
-	uint32_t i, fit = values_that_fit(out, frame, n);
-	char name[8];
-
-	out_printf(out, "%10s %11s %-5s", "seq", "time", "flags");
-	if (frame->format == ACQ_FORMAT_EVENT)
-		out_printf(out, " bytes");
-	else
-		for (i = 0; i < fit; i++) {
-			snprintf(name, sizeof(name), "ch%u", i % frame->channels);
-			out_printf(out, "%*s", value_width(frame), name);
-		}
-	out_printf(out, "\n");
-}
-
-static void table_put(struct output *out, const struct acq_frame *frame)
-{
-	uint32_t n = acq_frame_values(frame);
-	uint32_t i, fit = values_that_fit(out, frame, n);
-	char flags[FLAG_TEXT_MAX];
-
-	if (!out->begun)
-		table_head(out, frame);
-	out_printf(out, "%10" PRIu64 " %11.6f %-5s", (uint64_t)frame->seq, seconds_in(out, frame),
-		   flag_text(frame->flags, flags));
-	if (frame->format == ACQ_FORMAT_EVENT)
-		put_hex(out, frame, 0, fit, " ");
-	else
-		for (i = 0; i < fit; i++)
-			out_printf(out, "%*" PRId64, value_width(frame), acq_frame_value(frame, i));
-	if (fit < n)
-		out_printf(out, " +%u", n - fit);
-	out_printf(out, "\n");
-}
-
-static void hex_put(struct output *out, const struct acq_frame *frame)
-{
-	char flags[FLAG_TEXT_MAX];
-	uint32_t i, end;
-
-	out_printf(out, "frame %" PRIu64 " time %.6f flags %s %s x %u, %u bytes\n",
-		   (uint64_t)frame->seq, seconds_in(out, frame),
-		   frame->flags ? flag_text(frame->flags, flags) : "-", format_name(frame->format),
-		   frame->channels, frame->bytes);
-	for (i = 0; i < frame->bytes; i = end) {
-		end = i + 16 < frame->bytes ? i + 16 : frame->bytes;
-		out_printf(out, "%08x ", i);
-		put_hex(out, frame, i, end, " ");
-		out_printf(out, "\n");
-	}
-}
-
-static void csv_head(struct output *out, const struct acq_frame *frame)
-{
-	unsigned int i;
-
-	out_printf(out, "seq,timestamp_ns,flags");
-	if (frame->format == ACQ_FORMAT_EVENT) {
-		out_printf(out, ",data\n");
-		return;
-	}
-	out_printf(out, ",scan");
-	for (i = 0; i < frame->channels; i++)
-		out_printf(out, ",ch%u", i);
-	out_printf(out, "\n");
-}
-
-static void csv_left(struct output *out, const struct acq_frame *frame)
-{
-	char flags[FLAG_TEXT_MAX];
-
-	out_printf(out, "%" PRIu64 ",%" PRIu64 ",%s,", (uint64_t)frame->seq,
-		   (uint64_t)frame->timestamp_ns, flag_text(frame->flags, flags));
-}
-
-/* A line for each scan; for events, whose bytes are no scans, one for each. */
-static void csv_put(struct output *out, const struct acq_frame *frame)
-{
-	uint32_t i, n = acq_frame_values(frame);
-
-	if (!out->begun)
-		csv_head(out, frame);
-	if (frame->format == ACQ_FORMAT_EVENT) {
-		csv_left(out, frame);
-		put_hex(out, frame, 0, frame->bytes, "");
-		out_printf(out, "\n");
-		return;
-	}
-	for (i = 0; i < n; i++) {
-		if (i % frame->channels == 0) {
-			csv_left(out, frame);
-			out_printf(out, "%u", i / frame->channels);
-		}
-		out_printf(out, ",%" PRId64, acq_frame_value(frame, i));
-		if ((i + 1) % frame->channels == 0 || i + 1 == n)
-			out_printf(out, "\n");
-	}
-}
-
-static void json_flags(struct output *out, const struct acq_frame *frame)
-{
-	const char *comma = "";
-	unsigned int bit;
-
-	out_printf(out, ",\"flags\":[");
-	for (bit = 0; flag_name(bit); bit++) {
-		if (!(frame->flags & 1U << bit))
-			continue;
-		out_printf(out, "%s\"%s\"", comma, flag_name(bit));
-		comma = ",";
-	}
-	out_printf(out, "]");
-}
-
-/* Scans as arrays in an array. */
-static void json_scans(struct output *out, const struct acq_frame *frame)
-{
-	uint32_t i, n = acq_frame_values(frame);
-
-	out_printf(out, "[");
-	for (i = 0; i < n; i++) {
-		if (i % frame->channels == 0)
-			out_printf(out, "%s[", i ? "]," : "");
-		else
-			out_printf(out, ",");
-		out_printf(out, "%" PRId64, acq_frame_value(frame, i));
-	}
-	out_printf(out, "%s]", n ? "]" : "");
-}
-
-/* An object for each frame, on a line of its own. */
-static void json_put(struct output *out, const struct acq_frame *frame)
-{
-	out_printf(out, "{\"seq\":%" PRIu64 ",\"timestamp_ns\":%" PRIu64, (uint64_t)frame->seq,
-		   (uint64_t)frame->timestamp_ns);
-	json_flags(out, frame);
-	out_printf(out,
-		   ",\"rate_hz\":%u,\"format\":\"%s\",\"channels\":%u,\"data\":", frame->rate_hz,
-		   format_name(frame->format), frame->channels);
-	if (frame->format == ACQ_FORMAT_EVENT) {
-		out_printf(out, "\"");
-		put_hex(out, frame, 0, frame->bytes, "");
-		out_printf(out, "\"}\n");
-		return;
-	}
-	json_scans(out, frame);
-	out_printf(out, "}\n");
-}
-
-static const struct format formats[] = {
-	{ "table", NULL, table_put }, { "raw", ".acq", NULL },	     { "hex", ".hex", hex_put },
-	{ "csv", ".csv", csv_put },   { "json", ".json", json_put },
-};
-
-static const struct format *const raw = &formats[1];
-
-static bool ends_with(const char *text, const char *end)
-{
-	size_t len = strlen(text), end_len = strlen(end);
-
-	return len >= end_len && !strcmp(text + len - end_len, end);
-}
-
-static const struct format *find_format(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(formats); i++)
-		if (!strcmp(formats[i].name, name))
-			return &formats[i];
-	return NULL;
-}
-
-/* Without --format: as the file's name says, else a table. */
-static const struct format *format_for(const char *file)
-{
-	size_t i;
-
-	for (i = 0; file && i < ARRAY_SIZE(formats); i++)
-		if (formats[i].suffix && ends_with(file, formats[i].suffix))
-			return &formats[i];
-	return &formats[0];
-}
 
 /* --- account --- */
+
+/* Is anybody to see the frames? */
+static bool showing(const struct session *s)
+{
+	return !s->opt.quiet || s->opt.output;
+}
 
 static void account_time(struct session *s, const struct acq_frame *frame)
 {
@@ -962,18 +669,8 @@ static bool resync(struct session *s, struct acq_walk *walk)
 	return true;
 }
 
-static void put(struct session *s, const struct acq_frame *frame)
-{
-	struct output *out = &s->out;
-
-	if (!out->begun)
-		out->epoch_ns = frame->timestamp_ns;
-	s->opt.format->put(out, frame);
-	out->begun = true;
-}
-
 /* The frames from walk->offset to where the walk can't go on. */
-static int walk_on(struct session *s, struct acq_walk *walk, bool show)
+static int walk_on(struct session *s, struct acq_walk *walk, bool put)
 {
 	const char *start = (const char *)walk->buf + walk->offset;
 	const char *end;
@@ -984,19 +681,21 @@ static int walk_on(struct session *s, struct acq_walk *walk, bool show)
 		if (!frame)
 			break;
 		account(s, frame);
-		if (show && s->opt.format->put)
-			put(s, frame);
+		if (put)
+			out_put(&s->out, frame);
 	}
 	end = (const char *)walk->buf + walk->offset;
-	if (show && !s->opt.format->put)
-		return write_all(s->out.fd, start, end - start);
+	if (!put && showing(s))
+		return out_write(&s->out, start, end - start);
 	return out_flush(&s->out);
 }
 
-/* Is anybody to see the frames? */
-static bool showing(const struct session *s)
+/* Frames as they are need no work, each of them. */
+static bool putting(const struct session *s)
 {
-	return !s->opt.quiet || s->opt.output;
+	bool rotating = s->opt.rotate_bytes || s->opt.rotate_ns;
+
+	return showing(s) && (s->opt.format != raw || rotating);
 }
 
 static int consume(struct session *s, const void *batch, size_t bytes)
@@ -1004,8 +703,9 @@ static int consume(struct session *s, const void *batch, size_t bytes)
 	struct acq_walk walk = { .buf = batch, .bytes = bytes };
 	int err;
 
+	out_batch(&s->out);
 	for (;;) {
-		err = walk_on(s, &walk, showing(s));
+		err = walk_on(s, &walk, putting(s));
 		if (err || walk.error != -EBADMSG || !frames_left(s))
 			break;
 		if (!resync(s, &walk)) {
@@ -1150,8 +850,6 @@ static int stream(struct session *s)
 		if (s->opt.idle_ns >= 0)
 			s->last_ns = clock_ns();
 		err = consume(s, batch, got);
-		if (err == -EPIPE)
-			s->pipe_closed = true;
 		time_is_up(s);
 		lower_watermark(s);
 	}
@@ -1288,23 +986,30 @@ static int begin_device(struct session *s)
 	return configure(s);
 }
 
+static const char *input_name(const struct options *opt)
+{
+	if (!opt->capture)
+		return opt->device ?: "acq";
+	return strcmp(opt->capture, "-") ? opt->capture : "stdin";
+}
+
 static int begin_output(struct session *s)
 {
-	struct winsize size;
+	struct output *out = &s->out;
 
-	s->out.fd = STDOUT_FILENO;
 	if (s->opt.output && strcmp(s->opt.output, "-"))
-		s->out.fd = open(s->opt.output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (s->out.fd < 0) {
-		say("%s: %s", s->opt.output, strerror(errno));
-		return 1;
-	}
-	s->out.tty = isatty(s->out.fd);
-	s->out.width = 80;
-	if (s->out.tty && !ioctl(s->out.fd, TIOCGWINSZ, &size) && size.ws_col > 60)
-		s->out.width = size.ws_col;
-	if (s->out.tty && s->opt.format == raw && showing(s)) {
-		say("raw frames are not for a terminal; use -o FILE or a pipe");
+		out->name = s->opt.output;
+	out->format = s->opt.format;
+	out->line = s->opt.line;
+	out->times = s->opt.times;
+	out->rotate_bytes = s->opt.rotate_bytes;
+	out->rotate_ns = s->opt.rotate_ns;
+	out->verbose = s->opt.verbose;
+	out->input = input_name(&s->opt);
+	if (out_begin(out))
+		return EXIT_LOSS;
+	if (out->tty && out->format->binary && showing(s)) {
+		say("%s is not for a terminal; use -o FILE or a pipe", out->format->name);
 		return EXIT_USAGE;
 	}
 	return 0;
@@ -1316,16 +1021,15 @@ static int begin_input(struct session *s)
 
 	s->capture_fd = -1;
 	s->event_fd = -1;
+	s->name = input_name(&s->opt);
 	if (s->opt.capture) {
 		s->method = &capture;
-		s->name = strcmp(s->opt.capture, "-") ? s->opt.capture : "stdin";
 		err = capture_begin(s);
 		if (err)
 			say("%s: %s", s->name, strerror(-err));
 		return err ? EXIT_LOSS : 0;
 	}
 	s->method = s->opt.method;
-	s->name = s->opt.device ?: "acq";
 	err = begin_device(s);
 	if (err < 0)
 		say("%s: %s (--method %s)", s->name, acq_strerror(err), s->method->name);
@@ -1344,7 +1048,6 @@ static void end(struct session *s)
 		free(s->buf);
 	else if (s->buf)
 		munmap(s->buf, s->buf_bytes);
-	free(s->out.buf);
 }
 
 /* --- the end --- */
@@ -1363,9 +1066,13 @@ static void say_why(const struct session *s, int err)
 
 static int finish(struct session *s, int err)
 {
-	if (s->pipe_closed) /* whoever read it has enough */
+	int out_err = out_end(&s->out);
+
+	if (out_err == -EPIPE) /* whoever read it has enough */
 		return flawless(s) ? EXIT_SUCCESS : EXIT_LOSS;
-	if (err)
+	if (out_err)
+		err = out_err;
+	if (err < 0)
 		say_why(s, err);
 	if (s->cut)
 		say("%s: ends within a frame; %zu bytes of it were left out", s->name, s->buf_len);
@@ -1391,19 +1098,24 @@ static const char usage[] =
 	"  -w, --watermark N        wake up when N frames are there,\n"
 	"  -l, --latency TIME       or when the oldest has waited for TIME; 0: never\n"
 	"  -r, --ring N             have the kernel keep up to N frames for us\n"
-	"  -f, --format FORMAT      table raw hex csv json (default: by FILE, or table)\n"
-	"  -o, --output FILE        write there (\"-\": stdout)\n"
+	"  -f, --format FORMAT      table raw hex csv json npy vcd wav flac au ...\n"
+	"  -F, --format-string TEXT  a line for each frame: %n number %S time %v values\n"
+	"      --clock CLOCK        show times as monotonic, realtime or relative\n"
+	"  -o, --output FILE        write there (\"-\": stdout); may have date's %Y %m ...\n"
+	"      --rotate-size SIZE, --rotate-time TIME  a new FILE after 100M, 1h\n"
 	"      --verify             check sequence and the simulator's counter waveform\n"
 	"  -q, --quiet              no frames on stdout; twice: no summary either\n"
 	"  -v, --verbose            tell each loss, the settings, the kernel's counters\n"
-	"  -h, --help               this text\n"
-	"  -V, --version            version\n"
+	"  -h, --help, -V, --version\n"
 	"Exit status: 0; 1: loss, damage, or the device failed; 2: bad usage.\n"
 	"Examples: acqread -n 20; acqread -t 10 -o run.acq; acqread -f csv run.acq\n";
 
 enum {
 	OPT_IDLE = 256,
-	OPT_VERIFY
+	OPT_VERIFY,
+	OPT_CLOCK,
+	OPT_ROTATE_SIZE,
+	OPT_ROTATE_TIME,
 };
 
 static const struct option long_options[] = {
@@ -1416,7 +1128,11 @@ static const struct option long_options[] = {
 	{ "latency", required_argument, NULL, 'l' },
 	{ "ring", required_argument, NULL, 'r' },
 	{ "format", required_argument, NULL, 'f' },
+	{ "format-string", required_argument, NULL, 'F' },
+	{ "clock", required_argument, NULL, OPT_CLOCK },
 	{ "output", required_argument, NULL, 'o' },
+	{ "rotate-size", required_argument, NULL, OPT_ROTATE_SIZE },
+	{ "rotate-time", required_argument, NULL, OPT_ROTATE_TIME },
 	{ "verify", no_argument, NULL, OPT_VERIFY },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "verbose", no_argument, NULL, 'v' },
@@ -1460,8 +1176,68 @@ static bool method_option(struct options *opt)
 
 static bool format_option(struct options *opt)
 {
+	char wanted[320];
+
 	opt->format = find_format(optarg);
-	return opt->format || bad_value("--format", optarg, "one of table raw hex csv json");
+	if (opt->format)
+		return true;
+	snprintf(wanted, sizeof(wanted), "one of %s", format_names());
+	return bad_value("--format", optarg, wanted);
+}
+
+static bool line_option(struct options *opt)
+{
+	const char *bad = bad_specifier(optarg);
+
+	if (bad) {
+		say("--format-string: \"%.2s\" is not %% and one of %s", bad, SPECIFIERS);
+		return false;
+	}
+	opt->line = optarg;
+	return true;
+}
+
+static bool clock_option(struct options *opt)
+{
+	static const char *const names[] = {
+		[TIMES_MONOTONIC] = "monotonic",
+		[TIMES_REALTIME] = "realtime",
+		[TIMES_RELATIVE] = "relative",
+	};
+	enum times times;
+
+	for (times = TIMES_MONOTONIC; times <= TIMES_RELATIVE; times++)
+		if (!strcmp(optarg, names[times])) {
+			opt->times = times;
+			return true;
+		}
+	return bad_value("--clock", optarg, "one of monotonic realtime relative");
+}
+
+/* With k, M, G or T: that many times 1024. */
+static bool size_option(const char *what, uint64_t *out)
+{
+	static const char units[] = "kMGT";
+	size_t digits = strspn(optarg, "0123456789");
+	const char *unit = strchr(units, optarg[digits]);
+	unsigned int shift = optarg[digits] && unit ? 10 * (unit - units + 1) : 0;
+	char number[24];
+
+	snprintf(number, sizeof(number), "%.*s", (int)digits, optarg);
+	if (unit && (!*unit || !optarg[digits + 1]) && digits < sizeof(number) &&
+	    parse_number(number, 1, UINT64_MAX >> shift, out)) {
+		*out <<= shift;
+		return true;
+	}
+	return bad_value(what, optarg, "a size like 1000000, 64k, 100M, 2G");
+}
+
+static bool rotate_time_option(struct options *opt)
+{
+	if (!time_option("--rotate-time", INT64_MAX, &opt->rotate_ns))
+		return false;
+	return opt->rotate_ns ||
+	       bad_value("--rotate-time", optarg, "a time like 5, 0.5, 20ms, 2min");
 }
 
 static bool take_option(struct options *opt, int c)
@@ -1488,9 +1264,17 @@ static bool take_option(struct options *opt, int c)
 		return number_option("--ring", 2, UINT32_MAX, &opt->ring);
 	case 'f':
 		return format_option(opt);
+	case 'F':
+		return line_option(opt);
+	case OPT_CLOCK:
+		return clock_option(opt);
 	case 'o':
 		opt->output = optarg;
 		return true;
+	case OPT_ROTATE_SIZE:
+		return size_option("--rotate-size", &opt->rotate_bytes);
+	case OPT_ROTATE_TIME:
+		return rotate_time_option(opt);
 	case OPT_VERIFY:
 		opt->verify = true;
 		return true;
@@ -1515,15 +1299,66 @@ static void take_file(struct options *opt, const char *file)
 		opt->capture = file;
 }
 
-static bool consistent(const struct options *opt)
+static bool capture_consistent(const struct options *opt)
 {
-	if (opt->capture &&
-	    (opt->device || opt->method || opt->watermark || opt->ring || opt->latency_ns >= 0)) {
+	if (opt->device || opt->method || opt->watermark || opt->ring || opt->latency_ns >= 0) {
 		say("%s: a capture has no --device, --method, --watermark, --ring or --latency",
 		    opt->capture);
 		return false;
 	}
+	if (opt->times == TIMES_REALTIME || (opt->line && has_date(opt->line))) {
+		say("%s: a capture has CLOCK_MONOTONIC's times, of a boot that it does not name; "
+		    "take the time of day when recording it",
+		    opt->capture);
+		return false;
+	}
 	return true;
+}
+
+static bool output_consistent(const struct options *opt)
+{
+	bool file = opt->output && strcmp(opt->output, "-");
+
+	if (opt->line && opt->format) {
+		say("--format %s and --format-string: one of them, please", opt->format->name);
+		return false;
+	}
+	if ((opt->rotate_bytes || opt->rotate_ns) && !file) {
+		say("--rotate-size and --rotate-time need --output FILE");
+		return false;
+	}
+	return true;
+}
+
+static bool format_consistent(const struct options *opt)
+{
+	if (!opt->format->put) {
+		say("--format %s: built without libsndfile; install libsndfile1-dev and build again",
+		    opt->format->name);
+		return false;
+	}
+	if (opt->times && !opt->format->times) {
+		say("--clock: %s shows no times; these do: table hex csv json --format-string",
+		    opt->format->name);
+		return false;
+	}
+	return true;
+}
+
+static void choose_format(struct options *opt)
+{
+	if (opt->line)
+		opt->format = by_line;
+	else if (!opt->format)
+		opt->format = format_for(opt->output);
+}
+
+static bool consistent(struct options *opt)
+{
+	if ((opt->capture && !capture_consistent(opt)) || !output_consistent(opt))
+		return false;
+	choose_format(opt);
+	return format_consistent(opt);
 }
 
 /* Returns -1: go on; else the exit status. */
@@ -1538,7 +1373,7 @@ static int parse_options(struct options *opt, int argc, char **argv)
 		.latency_ns = -1,
 	};
 	for (;;) {
-		c = getopt_long(argc, argv, "d:n:t:m:w:l:r:f:o:qvhV", long_options, NULL);
+		c = getopt_long(argc, argv, "d:n:t:m:w:l:r:f:F:o:qvhV", long_options, NULL);
 		if (c < 0)
 			break;
 		if (c == 'h') {
@@ -1560,7 +1395,6 @@ static int parse_options(struct options *opt, int argc, char **argv)
 		take_file(opt, argv[optind]);
 	if (!consistent(opt))
 		goto bad;
-	opt->format = opt->format ?: format_for(opt->output);
 	opt->method = opt->method ?: find_method("read");
 	return -1;
 bad:

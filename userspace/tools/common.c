@@ -101,6 +101,16 @@ struct acq *open_device(const char *name, int flags)
 	return NULL;
 }
 
+void *grown(void *mem, size_t bytes)
+{
+	mem = realloc(mem, bytes);
+	if (!mem) {
+		say("out of memory");
+		exit(EXIT_LOSS);
+	}
+	return mem;
+}
+
 const char *format_name(unsigned int format)
 {
 	static const char *const names[] = {

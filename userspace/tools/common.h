@@ -37,6 +37,9 @@ struct acq *open_device(const char *name, int flags);
 /* That line. */
 void say_open_error(const char *name, int err);
 
+/* realloc(3), or the end. */
+void *grown(void *mem, size_t bytes);
+
 /* "s16" and the like; "?" for one that we don't know. */
 const char *format_name(unsigned int format);
 
