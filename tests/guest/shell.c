@@ -481,6 +481,32 @@ START_TEST(acqctl_top_on_terminal)
 }
 END_TEST
 
+/* Once a second, and gone before the summary. */
+START_TEST(acqread_progress)
+{
+	int terminal;
+	pid_t child = on_terminal("exec acqread -f raw -r 512 -o /dev/null", &terminal);
+
+	terminal_says_or_fail(terminal, " frames/s, 0 lost, ring ", 2);
+	terminal_says_or_fail(terminal, " of 512", 1);
+	ck_assert_int_eq(write(terminal, "\003", 1), 1);
+	terminal_says_or_fail(terminal, "\r\033[Kacqread: ", 1);
+	join_or_fail(child);
+	close(terminal);
+}
+END_TEST
+
+START_TEST(acqread_usr1)
+{
+	shell_or_fail("acqread -qq -f raw -o " CAPTURE " & pid=$!; "
+		      "until [ -s " CAPTURE " ]; do :; done; kill -USR1 $pid; "
+		      "until grep -q kernel: " COMPLAINT "; do :; done; kill -INT $pid; wait $pid");
+	says_or_fail(COMPLAINT, " bytes, 0 lost, ");
+	says_or_fail(COMPLAINT, " in the ring; ");
+	ck_assert_uint_eq(lines_of(COMPLAINT), 2);
+}
+END_TEST
+
 /* the time of day, from frames that have the monotonic clock's */
 START_TEST(acqread_clock)
 {
@@ -579,6 +605,8 @@ static Suite *suite(void)
 	tcase_add_test(own, acqctl_watch);
 	tcase_add_test(own, acqctl_top);
 	tcase_add_test(own, acqctl_top_on_terminal);
+	tcase_add_test(own, acqread_progress);
+	tcase_add_test(own, acqread_usr1);
 	tcase_add_test(own, acqread_clock);
 	tcase_add_test(own, acqread_rotates);
 	tcase_add_test(own, acqctl_top_cures);

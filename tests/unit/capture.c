@@ -190,6 +190,44 @@ START_TEST(signal_without_a_wait)
 }
 END_TEST
 
+/* A reader of a pipe that stays open; what it says on stderr until it says what is asked. */
+#define ASKED(reader, ask, until) \
+	"rm -f f; mkfifo f; (cat run.acq; exec sleep 60) >f & w=$!\n" reader " & r=$!\n" \
+	"for i in $(seq 500); do " until " && break; " ask "; sleep 0.02; done\n" \
+	"kill $w; wait $r; s=$?; cat said; exit $s"
+
+START_TEST(usr1)
+{
+	size_t bytes;
+	char *capture = begin(10, &bytes);
+
+	/* the first one may come too early */
+	assert_run(ASKED("acqread -qq -o o f 2>said", "[ ! -s o ] || kill -USR1 $r", "[ -s said ]"),
+		   0, "acqread: 10 frames, 480 bytes, 0 lost, 1000.0 frames/s\n");
+	end(capture);
+}
+END_TEST
+
+/* On a terminal, unless the frames go there. */
+START_TEST(progress_line)
+{
+	size_t bytes;
+	char *capture = begin(10, &bytes);
+
+	assert_run(ASKED("script -qefc 'acqread -q f' said >/dev/null", ":",
+			 "grep -q '10 frames, .* frames/s, 0 lost' said"),
+		   0, " frames/s, 0 lost\r\033[Kacqread: 10 frames, 480 bytes, 0 lost, 1000.0 ");
+	/* it has begun when the last one is there */
+	assert_run(ASKED("script -qefc 'acqread f & p=$!; for i in $(seq 500); "
+			 "do grep -q \"^ *9 \" said && break; sleep 0.02; done; "
+			 "kill -ALRM $p; kill -USR1 $p; wait $p' said >/dev/null",
+			 ":", "grep -q '^acqread: 10 frames' said"),
+		   0, "acqread: 10 frames, 480 bytes, 0 lost, 1000.0 frames/s\r\n");
+	ck_assert_ptr_null(strstr(text, "frames/s, 0 lost"));
+	end(capture);
+}
+END_TEST
+
 START_TEST(time_limits)
 {
 	size_t bytes;
@@ -246,6 +284,8 @@ int main(void)
 		output_that_fails,
 		signals,
 		signal_without_a_wait,
+		usr1,
+		progress_line,
 		time_limits,
 		bad_usage,
 		no_device,

@@ -118,6 +118,9 @@ struct session {
 	uint32_t rate_hz;
 
 	struct output out;
+	bool progress;
+	uint64_t told_frames; /* of the progress line */
+	int64_t told_ns;
 };
 
 /* --- account --- */
@@ -626,6 +629,8 @@ static int capture_begin(struct session *s)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGALRM);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	s->capture_fd = STDIN_FILENO;
 	if (strcmp(s->opt.capture, "-"))
@@ -720,6 +725,8 @@ static int consume(struct session *s, const void *batch, size_t bytes)
 /* --- the stream --- */
 
 static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t asked; /* for the account, by SIGUSR1 */
+static volatile sig_atomic_t ticked; /* a second is over */
 static struct acq *volatile streaming;
 /* A program that ends us may say so twice: timeout(1) tells us, and then our group. */
 #define INSIST_NS NSEC_PER_SEC
@@ -747,6 +754,21 @@ static void on_signal(int sig)
 	errno = saved;
 }
 
+/* A look that a signal asks for comes a second later at the latest, missed or not. */
+static void on_usr1(int sig)
+{
+	(void)sig;
+	asked = 1;
+	alarm(1);
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+	ticked = 1;
+	alarm(1);
+}
+
 /*
  * A shell has its background jobs ignore SIGINT, and yet that is how scripts end a
  * recording; nohup's SIGHUP stays ignored.
@@ -765,6 +787,58 @@ static void catch_signals(void)
 	sigaction(SIGTERM, &act, NULL);
 	if (!sigaction(SIGHUP, NULL, &old) && old.sa_handler != SIG_IGN)
 		sigaction(SIGHUP, &act, NULL);
+	act.sa_handler = on_usr1;
+	sigaction(SIGUSR1, &act, NULL);
+	act.sa_handler = on_alarm;
+	sigaction(SIGALRM, &act, NULL);
+}
+
+/* A line on the terminal that is written over each second. */
+static void begin_progress(struct session *s)
+{
+	s->progress = isatty(STDERR_FILENO) && s->opt.quiet < 2 && !(s->out.tty && showing(s));
+	s->told_ns = clock_ns();
+	if (s->progress)
+		alarm(1);
+}
+
+static void ring_fill(const struct session *s, char text[48])
+{
+	struct acq_stats st = { .size = sizeof(st) };
+
+	*text = 0;
+	if (s->acq && !acq_get_stats(s->acq, &st))
+		snprintf(text, 48, ", ring %u of %u", st.ring, s->ring);
+}
+
+static void progress(struct session *s)
+{
+	int64_t now = clock_ns();
+	char fill[48];
+
+	ring_fill(s, fill);
+	say_passing("%" PRIu64 " frames, %.1f frames/s, %" PRIu64 " lost%s", s->track.frames,
+		    (s->track.frames - s->told_frames) * 1e9 / (now - s->told_ns), s->track.lost,
+		    fill);
+	s->told_ns = now;
+	s->told_frames = s->track.frames;
+}
+
+static void tell(struct session *s)
+{
+	if (asked) {
+		asked = 0;
+		summary(s);
+		if (s->acq)
+			kernel_summary(s);
+	}
+	if (ticked) {
+		ticked = 0;
+		if (s->progress)
+			progress(s);
+		else
+			alarm(0);
+	}
 }
 
 /* When to look up from waiting, whichever comes first; -1: never. */
@@ -840,6 +914,8 @@ static int stream(struct session *s)
 	int err = 0;
 
 	while (!err && !over(s)) {
+		if (asked || ticked)
+			tell(s);
 		got = s->method->next(s, &batch, next_timeout(s));
 		if (!got)
 			return interrupted || s->stopping || !s->acq ? 0 : -ENODATA;
@@ -865,7 +941,9 @@ static int run(struct session *s)
 	s->end_ns = s->opt.duration_ns < 0 ? -1 : now + s->opt.duration_ns;
 	streaming = s->acq;
 	catch_signals();
+	begin_progress(s);
 	err = stream(s);
+	alarm(0);
 	streaming = NULL;
 	if (s->held)
 		acq_ring_release(s->acq, s->held);
@@ -1068,8 +1146,10 @@ static int finish(struct session *s, int err)
 {
 	int out_err = out_end(&s->out);
 
-	if (out_err == -EPIPE) /* whoever read it has enough */
+	if (out_err == -EPIPE) { /* whoever read it has enough */
+		say_passing(NULL);
 		return flawless(s) ? EXIT_SUCCESS : EXIT_LOSS;
+	}
 	if (out_err)
 		err = out_err;
 	if (err < 0)

@@ -6,10 +6,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common.h"
+
+static bool passing; /* a line of say_passing() is there */
+
+static void clear_passing(void)
+{
+	if (passing)
+		fputs("\r\033[K", stderr);
+	passing = false;
+}
 
 void say(const char *fmt, ...)
 {
@@ -17,11 +27,33 @@ void say(const char *fmt, ...)
 
 	fflush(stdout);
 	flockfile(stderr);
+	clear_passing();
 	fprintf(stderr, "%s: ", program_invocation_short_name);
 	va_start(args, fmt);
 	vfprintf(stderr, fmt, args);
 	va_end(args);
 	fputc('\n', stderr);
+	funlockfile(stderr);
+}
+
+void say_passing(const char *fmt, ...)
+{
+	struct winsize size;
+	char line[256];
+	int columns = 80;
+	va_list args;
+
+	flockfile(stderr);
+	clear_passing();
+	if (fmt) {
+		va_start(args, fmt);
+		vsnprintf(line, sizeof(line), fmt, args);
+		va_end(args);
+		if (!ioctl(STDERR_FILENO, TIOCGWINSZ, &size) && size.ws_col)
+			columns = size.ws_col;
+		fprintf(stderr, "%.*s", columns - 1, line);
+		passing = true;
+	}
 	funlockfile(stderr);
 }
 

@@ -23,6 +23,9 @@
 /* One line on stderr that begins with the program's name. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* The same on a terminal, until the next line comes in its place; NULL: none. */
+void say_passing(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 void print_version(void);
 
 /* The whole string is a decimal number of min..max. */
