@@ -535,6 +535,21 @@ END_TEST
 
 #define AS_NOBODY "busybox su -s /bin/sh nobody -c "
 
+START_TEST(acqread_before_others)
+{
+	shell_or_fail("acqread -qq --realtime 7 --mlock -f raw -o " CAPTURE " & pid=$!; "
+		      "until [ -s " CAPTURE " ]; do :; done; cat /proc/$pid/stat; "
+		      "grep VmLck /proc/$pid/status; kill -INT $pid; wait $pid");
+	says_or_fail(SAID, " 7 1 "); /* 1: SCHED_FIFO */
+	says_or_fail(SAID, " kB\n");
+	shell_or_fail("! grep 'VmLck:[[:space:]]*0 kB' " SAID);
+	ck_assert_int_eq(shell("ulimit -l 0; " AS_NOBODY "'acqread --mlock " CAPTURE "'"), 1);
+	complains_or_fail("acqread: --mlock: Operation not permitted; raise 'ulimit -l'");
+	ck_assert_int_eq(shell(AS_NOBODY "'acqread --realtime 7 " CAPTURE "'"), 1);
+	complains_or_fail("acqread: --realtime 7: Operation not permitted; raise 'ulimit -r'");
+}
+END_TEST
+
 /* One line that names the cure, and no more. */
 START_TEST(acqctl_top_cures)
 {
@@ -609,6 +624,7 @@ static Suite *suite(void)
 	tcase_add_test(own, acqread_usr1);
 	tcase_add_test(own, acqread_clock);
 	tcase_add_test(own, acqread_rotates);
+	tcase_add_test(own, acqread_before_others);
 	tcase_add_test(own, acqctl_top_cures);
 	tcase_add_test(own, no_device);
 	suite_add_tcase(suite, own);

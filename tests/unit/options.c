@@ -67,6 +67,10 @@ START_TEST(each_option)
 	ck_assert(opt.verify);
 	ck_assert_str_eq(opt.output, "-");
 
+	line = "--realtime 7 --mlock";
+	ck_assert_int_eq(parse(line), -1);
+	ck_assert_uint_eq(opt.realtime, 7);
+	ck_assert(opt.mlock);
 	line = "-F %n --clock realtime -o x --rotate-size 3M --rotate-time 2min";
 	ck_assert_int_eq(parse(line), -1);
 	ck_assert_str_eq(opt.line, "%n");
@@ -185,6 +189,10 @@ START_TEST(bad_usage)
 		"--rotate-size 1k",
 		"--rotate-time 0 -o x",
 		"--rotate-time 1 -o -",
+		"--realtime 0",
+		"--realtime 100",
+		"--realtime high",
+		"--mlock=1",
 		"--bogus",
 		"--idle-timeout",
 		"a b",

@@ -11,6 +11,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,6 +60,8 @@ struct options {
 	enum times times;
 	uint64_t rotate_bytes; /* 0: never */
 	int64_t rotate_ns; /* 0: never */
+	uint64_t realtime; /* priority, 0: no */
+	bool mlock;
 	uint64_t frames; /* UINT64_MAX: no limit */
 	int64_t duration_ns; /* -1: no limit */
 	int64_t idle_ns; /* -1: no limit */
@@ -1128,6 +1131,23 @@ static void end(struct session *s)
 		munmap(s->buf, s->buf_bytes);
 }
 
+/* Both are for the run, and not for what comes before it. */
+static int begin_realtime(const struct options *opt)
+{
+	struct sched_param param = { .sched_priority = opt->realtime };
+
+	if (opt->mlock && mlockall(MCL_CURRENT | MCL_FUTURE)) {
+		say("--mlock: %s; raise 'ulimit -l', or run it as root", strerror(errno));
+		return EXIT_LOSS;
+	}
+	if (opt->realtime && sched_setscheduler(0, SCHED_FIFO, &param)) {
+		say("--realtime %d: %s; raise 'ulimit -r', or run it as root", param.sched_priority,
+		    strerror(errno));
+		return EXIT_LOSS;
+	}
+	return 0;
+}
+
 /* --- the end --- */
 
 static void say_why(const struct session *s, int err)
@@ -1178,6 +1198,7 @@ static const char usage[] =
 	"  -w, --watermark N        wake up when N frames are there,\n"
 	"  -l, --latency TIME       or when the oldest has waited for TIME; 0: never\n"
 	"  -r, --ring N             have the kernel keep up to N frames for us\n"
+	"      --realtime PRIO, --mlock  run before others (1 to 99), never swapped out\n"
 	"  -f, --format FORMAT      table raw hex csv json npy vcd wav flac au ...\n"
 	"  -F, --format-string TEXT  a line for each frame: %n number %S time %v values\n"
 	"      --clock CLOCK        show times as monotonic, realtime or relative\n"
@@ -1196,6 +1217,8 @@ enum {
 	OPT_CLOCK,
 	OPT_ROTATE_SIZE,
 	OPT_ROTATE_TIME,
+	OPT_REALTIME,
+	OPT_MLOCK,
 };
 
 static const struct option long_options[] = {
@@ -1213,6 +1236,8 @@ static const struct option long_options[] = {
 	{ "output", required_argument, NULL, 'o' },
 	{ "rotate-size", required_argument, NULL, OPT_ROTATE_SIZE },
 	{ "rotate-time", required_argument, NULL, OPT_ROTATE_TIME },
+	{ "realtime", required_argument, NULL, OPT_REALTIME },
+	{ "mlock", no_argument, NULL, OPT_MLOCK },
 	{ "verify", no_argument, NULL, OPT_VERIFY },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "verbose", no_argument, NULL, 'v' },
@@ -1355,6 +1380,11 @@ static bool take_option(struct options *opt, int c)
 		return size_option("--rotate-size", &opt->rotate_bytes);
 	case OPT_ROTATE_TIME:
 		return rotate_time_option(opt);
+	case OPT_REALTIME:
+		return number_option("--realtime", 1, 99, &opt->realtime);
+	case OPT_MLOCK:
+		opt->mlock = true;
+		return true;
 	case OPT_VERIFY:
 		opt->verify = true;
 		return true;
@@ -1490,7 +1520,7 @@ int main(int argc, char **argv)
 	status = parse_options(&s.opt, argc, argv);
 	if (status >= 0)
 		return status;
-	status = begin_output(&s) ?: begin_input(&s);
+	status = begin_output(&s) ?: begin_input(&s) ?: begin_realtime(&s.opt);
 	if (!status)
 		status = finish(&s, run(&s));
 	end(&s);
