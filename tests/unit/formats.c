@@ -56,9 +56,9 @@ END_TEST
 
 START_TEST(sound_without_loss)
 {
-	static const char *const names[] = { "wav", "flac", "au",  "aiff", "caf",  "w64",   "rf64",
-					     "avr", "htk",  "iff", "mat4", "mat5", "mpc2k", "nist",
-					     "paf", "pvf",  "sds", "sf",   "voc",  "wavex" };
+	static const char *const names[] = { "wav",  "flac", "au",   "aiff", "caf",  "w64",
+					     "rf64", "avr",  "mat4", "mat5", "nist", "paf",
+					     "pvf",  "sf",   "voc",  "wavex" };
 	size_t bytes, i;
 	char line[128], *capture = begin_kind(1000, ACQ_FORMAT_S16, 1, &bytes);
 
@@ -112,6 +112,8 @@ END_TEST
 START_TEST(sound_through_a_pipe)
 {
 	static const char *const names[] = { "wav", "au", "aiff", "flac" };
+	static const char *const others[] = { "caf",  "w64", "rf64", "avr", "mat4", "mat5",
+					      "nist", "paf", "pvf",  "sf",  "voc",  "wavex" };
 	size_t bytes, i;
 	char line[128], *capture = begin_kind(20000, ACQ_FORMAT_S16, 2, &bytes);
 
@@ -120,6 +122,10 @@ START_TEST(sound_through_a_pipe)
 			 "acqread -qq -o - -f %s run.acq | sox -t %s - -t raw - | cmp - samples",
 			 names[i], names[i]);
 		assert_run(line, 0, "");
+	}
+	for (i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		snprintf(line, sizeof(line), "acqread -qq -o - -f %s run.acq 2>&1", others[i]);
+		assert_run(line, 2, " needs a file, for lengths in its head; wav au aiff flac");
 	}
 	end(capture);
 }
@@ -134,9 +140,13 @@ START_TEST(no_sound)
 	third->channels = 1;
 	put_file(capture, bytes);
 	assert_run("acqread -o run.wav run.acq 2>&1", 1,
-		   "acqread: run.wav: frame 2 has s16 x 1, the ones before it have s16 x 2; ");
+		   "run.wav: frame 2 has s16 x 1 at 1000 Hz, after s16 x 2 at 1000 Hz; ");
 	assert_run("sox run.wav -t raw - | wc -c", 0, "32\n");
 	third->channels = 2;
+	third->rate_hz = 999;
+	put_file(capture, bytes);
+	assert_run("acqread -o run.wav run.acq 2>&1", 1, "frame 2 has s16 x 2 at 999 Hz, ");
+	assert_run("acqread -o run.vcd run.acq 2>&1", 1, "frame 2 has s16 x 2 at 999 Hz, ");
 	for (i = 0; i < 10; i++)
 		((struct acq_frame *)(capture + i * CAPTURE_STRIDE))->rate_hz = 0;
 	put_file(capture, bytes);
@@ -146,6 +156,29 @@ START_TEST(no_sound)
 	capture = begin_kind(10, ACQ_FORMAT_S32, 2, &bytes);
 	assert_run("acqread -o run.flac run.acq 2>&1", 1,
 		   "run.flac: flac has no place for 2 x s32 at 2000 Hz; try --format wav");
+	end(capture);
+	capture = begin_kind(1, ACQ_FORMAT_S16, 2, &bytes);
+	((struct acq_frame *)capture)->rate_hz = 20001; /* four scans of that */
+	put_file(capture, bytes);
+	assert_run("acqread -o run.flac run.acq 2>&1", 1, "acqread: run.flac: flac: Error");
+	end(capture);
+}
+END_TEST
+
+/* A frame of a later kernel's, or a damaged one. */
+START_TEST(unknown_values)
+{
+	static const char *const names[] = { "npy", "vcd", "wav" };
+	size_t bytes, i;
+	char line[128], *capture = begin(10, &bytes);
+
+	((struct acq_frame *)capture)->format = 31;
+	put_file(capture, bytes);
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		snprintf(line, sizeof(line), "acqread -o run.%s run.acq 2>&1", names[i]);
+		assert_run(line, 1,
+			   "run.acq: frame 0 has values of an unknown kind (31); try --format hex");
+	}
 	end(capture);
 }
 END_TEST
@@ -270,6 +303,12 @@ START_TEST(vcd_of_lost_frames)
 	ck_assert_ptr_null(strstr(text, "\n#3\n"));
 	ck_assert_ptr_nonnull(strstr(text, "\n#5\n0!\n0\"\n0#\n1$\n")); /* 8 */
 	ck_assert_str_eq(text + strlen(text) - 4, "\n#6\n");
+	/* they may be lost from the capture, too */
+	last->flags = 0;
+	put_file(capture, bytes);
+	run("acqread -qq -o - -f vcd run.acq 2>&1");
+	ck_assert_ptr_nonnull(strstr(text, "\n#2\nx!\n"));
+	ck_assert_ptr_nonnull(strstr(text, "\n#5\n0!\n"));
 	end(capture);
 }
 END_TEST
@@ -290,6 +329,12 @@ START_TEST(vcd_of_events)
 	ck_assert_ptr_nonnull(strstr(text, "\n#15\n"));
 	ck_assert_ptr_nonnull(strstr(text, "\n#1000\n"));
 	ck_assert_ptr_nonnull(strstr(text, "\n#1015\n"));
+	/* another capture behind it: its clock is another, but this one can't go back */
+	((struct acq_frame *)(capture + CAPTURE_STRIDE))->timestamp_ns = 1;
+	put_file(capture, bytes);
+	run("acqread -qq -o - -f vcd run.acq 2>&1");
+	ck_assert_ptr_nonnull(strstr(text, "\n#15\n"));
+	ck_assert_str_eq(text + strlen(text) - 5, "\n#32\n");
 	end(capture);
 }
 END_TEST
@@ -404,6 +449,7 @@ int main(void)
 		values_of_sound,
 		sound_through_a_pipe,
 		no_sound,
+		unknown_values,
 		npy_opens_in_numpy,
 		npy_through_a_pipe,
 		vcd_opens_in_sigrok,

@@ -6,6 +6,8 @@
 #include "acqread-formats.c"
 #include "common.c"
 
+#include <ctype.h>
+
 #include "suite.h"
 
 static struct options opt;
@@ -126,20 +128,59 @@ START_TEST(without_libsndfile)
 }
 END_TEST
 
+static void put_nothing(struct output *o, const struct acq_frame *frame)
+{
+	(void)o;
+	(void)frame;
+}
+
+/* Lengths of 32 bits end: with a word, or in a new file; but not in a pipe. */
+START_TEST(four_gib)
+{
+	static const struct format small = { "x", .put = put_nothing, .small = true };
+	struct output o = { .format = &small, .fd = -1, .patchable = true };
+	struct acq_frame frame = { .stride = sizeof(frame) };
+
+	o.flushed = 4190000000;
+	out_put(&o, &frame);
+	ck_assert_int_eq(o.err, 0);
+	o.flushed = 4294960000;
+	out_put(&o, &frame);
+	ck_assert_int_eq(o.err, 1);
+	o.err = 0;
+	o.rotate_ns = UINT64_MAX;
+	ck_assert(to_be_rotated(&o, &frame));
+	o.rotate_ns = 0;
+	o.patchable = false;
+	out_put(&o, &frame);
+	ck_assert_int_eq(o.err, 0);
+}
+END_TEST
+
 /* As a word, not as a part of one. */
+static bool has_word(const char *in, const char *word)
+{
+	const char *at, *end;
+
+	for (at = strstr(in, word); at; at = strstr(at + 1, word)) {
+		end = at + strlen(word);
+		if ((at == in || !isalnum(at[-1])) && !isalnum(*end))
+			return true;
+	}
+	return false;
+}
+
 static void assert_names_formats(const char *path)
 {
 	static char text[1 << 16];
 	FILE *file = fopen(path, "r");
-	char word[32];
 	size_t i;
 
 	ck_assert_ptr_nonnull(file);
 	text[fread(text, 1, sizeof(text) - 1, file)] = 0;
 	fclose(file);
 	for (i = 0; i < ARRAY_SIZE(formats); i++) {
-		snprintf(word, sizeof(word), "%s", formats[i].name);
-		ck_assert_msg(strstr(text, word), "%s: no %s", path, word);
+		ck_assert_msg(has_word(text, formats[i].name), "%s: no %s", path, formats[i].name);
 	}
 }
 
@@ -350,6 +391,7 @@ int main(void)
 		each_option,
 		every_method_and_format,
 		without_libsndfile,
+		four_gib,
 		formats_are_told,
 		bad_usage,
 		format_by_name_of_file,

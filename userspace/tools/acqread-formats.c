@@ -99,8 +99,10 @@ static void write_buffer(struct output *out)
 /* Write again what is at @at of the file already. */
 static void patch(struct output *out, const void *data, size_t len, uint64_t at)
 {
-	if (!out->broken && pwrite(out->fd, data, len, out->base + at) != (ssize_t)len)
-		fail(out, -errno);
+	ssize_t put = out->broken ? (ssize_t)len : pwrite(out->fd, data, len, out->base + at);
+
+	if (put != (ssize_t)len)
+		fail(out, put < 0 ? -errno : -EIO);
 }
 
 int out_flush(struct output *out)
@@ -465,19 +467,25 @@ bool has_date(const char *line)
 
 /* --- samples without their frames --- */
 
-/* A file has one kind of values and one number of channels. */
+/* A file has one kind of values, one number of channels and one rate. */
 static bool same_shape(struct output *out, const struct acq_frame *frame)
 {
 	if (!out->begun) {
 		out->values = frame->format;
 		out->channels = frame->channels;
+		out->rate_hz = frame->rate_hz;
 	}
-	if (frame->format == out->values && frame->channels == out->channels)
+	if (!acq_format_width(frame->format))
+		say("%s: frame %" PRIu64 " has values of an unknown kind (%u); try --format hex",
+		    out->input, (uint64_t)frame->seq, frame->format);
+	else if (frame->format != out->values || frame->channels != out->channels ||
+		 frame->rate_hz != out->rate_hz)
+		say("%s: frame %" PRIu64 " has %s x %u at %u Hz, after %s x %u at %u Hz; "
+		    "--format csv and json can hold both",
+		    out->path, (uint64_t)frame->seq, format_name(frame->format), frame->channels,
+		    frame->rate_hz, format_name(out->values), out->channels, out->rate_hz);
+	else
 		return true;
-	say("%s: frame %" PRIu64 " has %s x %u, the ones before it have %s x %u; "
-	    "--format csv and json can hold both",
-	    out->path, (uint64_t)frame->seq, format_name(frame->format), frame->channels,
-	    format_name(out->values), out->channels);
 	out->err = 1;
 	return false;
 }
@@ -632,7 +640,7 @@ static uint64_t vcd_time(const struct output *out, const struct acq_frame *frame
 		ns = position / rate * NSEC_PER_SEC + position % rate * NSEC_PER_SEC / rate +
 		     scan * NSEC_PER_SEC / vcd_scans_per_second(frame);
 	else
-		ns = frame->timestamp_ns - out->file_ns;
+		ns = frame->timestamp_ns > out->file_ns ? frame->timestamp_ns - out->file_ns : 0;
 	ns /= out->vcd.unit_ns;
 	return ns > out->vcd.next_time ? ns : out->vcd.next_time;
 }
@@ -710,7 +718,7 @@ static void vcd_put(struct output *out, const struct acq_frame *frame)
 		return;
 	if (!out->begun)
 		vcd_head(out, frame);
-	else if (frame->flags & ACQ_FRAME_GAP && frame->seq > out->vcd.next)
+	else if (!(frame->flags & ACQ_FRAME_START) && frame->seq > out->vcd.next)
 		vcd_gap(out, frame);
 	for (i = 0; i < n; i++)
 		vcd_scan(out, frame, i);
@@ -878,6 +886,15 @@ static int sound_value(const struct acq_frame *frame, uint32_t i)
 	return (int)(npy_kind(frame->format) == 'u' ? value ^ 1U << 31 : value);
 }
 
+static void sound_values(struct output *out, const int *values, uint32_t n)
+{
+	if (sf_write_int(out->sound, values, n) == n)
+		return;
+	say("%s: %s: %s; try --format wav or csv", out->path, out->format->name,
+	    sf_strerror(out->sound));
+	out->err = 1;
+}
+
 static void sound_put(struct output *out, const struct acq_frame *frame)
 {
 	uint32_t i, n = frame_scans(frame) * frame->channels;
@@ -893,7 +910,7 @@ static void sound_put(struct output *out, const struct acq_frame *frame)
 	for (i = 0; i < n && !out->err; i++) {
 		values[i % most] = sound_value(frame, i);
 		if (i % most == most - 1 || i == n - 1)
-			sf_write_int(out->sound, values, i % most + 1);
+			sound_values(out, values, i % most + 1);
 	}
 	if (!out->begun && !out->err && !out->patchable && out->format->major == SF_FORMAT_WAV)
 		wav_endless(out, head);
@@ -912,12 +929,14 @@ static void sound_finish(struct output *out)
 	out->sound = NULL;
 }
 
-/* Streams have no lengths in their heads. */
+/* Streams have no lengths in their heads; those with one are believed in a pipe, or not. */
 #define STREAM(major_) \
 	.put = sound_put, .finish = sound_finish, .binary = true, .major = SF_FORMAT_##major_
-#define SOUND(major_) STREAM(major_), .update = sound_update
+#define HEADED(major_) STREAM(major_), .update = sound_update
+#define SOUND(major_) HEADED(major_), .seeks = true
 #else
 #define STREAM(...) .binary = true
+#define HEADED(...) .binary = true
 #define SOUND(...) .binary = true
 #endif
 
@@ -936,25 +955,21 @@ static const struct format formats[] = {
 	{ "json", .put = json_put, .times = TIMES_MONOTONIC },
 	{ "npy", .put = npy_put, .update = npy_update, .binary = true },
 	{ "vcd", .put = vcd_put, .finish = vcd_finish },
-	{ "wav", .small = true, SOUND(WAV) },
+	{ "wav", .small = true, HEADED(WAV) },
 	{ "flac", STREAM(FLAC) },
-	{ "au", SOUND(AU) },
-	{ "aiff", .small = true, SOUND(AIFF) },
+	{ "au", HEADED(AU) },
+	{ "aiff", .small = true, HEADED(AIFF) },
 	{ "caf", SOUND(CAF) },
 	{ "w64", SOUND(W64) },
 	{ "rf64", SOUND(RF64) },
 	{ "ogg", STREAM(OGG) },
 	{ "mp3", STREAM(MPEG) },
 	{ "avr", .small = true, SOUND(AVR) },
-	{ "htk", .small = true, SOUND(HTK) },
-	{ "iff", .small = true, SOUND(SVX) },
 	{ "mat4", .small = true, SOUND(MAT4) },
 	{ "mat5", .small = true, SOUND(MAT5) },
-	{ "mpc2k", .small = true, SOUND(MPC2K) },
 	{ "nist", .small = true, SOUND(NIST) },
 	{ "paf", .small = true, SOUND(PAF) },
 	{ "pvf", SOUND(PVF) },
-	{ "sds", .small = true, SOUND(SDS) },
 	{ "sf", .small = true, SOUND(IRCAM) },
 	{ "voc", .small = true, SOUND(VOC) },
 	{ "wavex", .small = true, SOUND(WAVEX) },
@@ -1096,11 +1111,22 @@ static void close_file(struct output *out)
 	out->fd = -1;
 }
 
+/*
+ * Some have lengths of 32 bits, and would be wrong without a word; no frame and no
+ * tail has as much as this leaves. In a pipe nobody looks at the lengths.
+ */
+static bool is_full(const struct output *out)
+{
+	return out->format->small && out->patchable &&
+	       out->flushed + out->len > UINT32_MAX - (32U << 20);
+}
+
 static bool to_be_rotated(const struct output *out, const struct acq_frame *frame)
 {
-	if (!out->begun)
+	if (!out->begun || !(out->rotate_bytes || out->rotate_ns))
 		return false;
-	return (out->rotate_bytes && out->flushed + out->len >= out->rotate_bytes) ||
+	return is_full(out) ||
+	       (out->rotate_bytes && out->flushed + out->len >= out->rotate_bytes) ||
 	       (out->rotate_ns && frame->timestamp_ns - out->file_ns >= out->rotate_ns);
 }
 
@@ -1114,12 +1140,6 @@ static void rotate(struct output *out)
 		fail(out, err);
 }
 
-/* Some have lengths of 32 bits, and would be wrong without a word. */
-static bool is_full(const struct output *out)
-{
-	return out->format->small && out->flushed + out->len > UINT32_MAX - (1U << 20);
-}
-
 static void say_full(struct output *out)
 {
 	say("%s: a %s has no more than 4 GiB; use --rotate-size, or --format w64 or rf64",
@@ -1129,7 +1149,7 @@ static void say_full(struct output *out)
 
 void out_put(struct output *out, const struct acq_frame *frame)
 {
-	if ((out->rotate_bytes || out->rotate_ns) && to_be_rotated(out, frame))
+	if (to_be_rotated(out, frame))
 		rotate(out);
 	if (out->err)
 		return;

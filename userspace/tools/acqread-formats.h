@@ -31,6 +31,7 @@ struct format {
 	enum times times; /* TIMES_BY_FORMAT: it shows none, or not ours */
 	bool binary;
 	bool small; /* its lengths have 32 bits */
+	bool seeks; /* a pipe is no place for it */
 	int major; /* libsndfile's name for it */
 };
 
@@ -77,8 +78,9 @@ struct output {
 	uint64_t unix_ns; /* timestamp of 1970 */
 
 	/* the formats' */
-	uint8_t values; /* format and channels that the file has */
+	uint8_t values; /* format, channels and rate that the file has */
 	uint8_t channels;
+	uint32_t rate_hz;
 	uint64_t rows;
 	struct vcd vcd;
 	void *sound;

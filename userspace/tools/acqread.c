@@ -1093,6 +1093,11 @@ static int begin_output(struct session *s)
 		say("%s is not for a terminal; use -o FILE or a pipe", out->format->name);
 		return EXIT_USAGE;
 	}
+	if (!out->patchable && out->format->seeks && showing(s)) {
+		say("%s: %s needs a file, for lengths in its head; wav au aiff flac do without",
+		    out->path, out->format->name);
+		return EXIT_USAGE;
+	}
 	return 0;
 }
 
@@ -1443,7 +1448,7 @@ static bool output_consistent(const struct options *opt)
 static bool format_consistent(const struct options *opt)
 {
 	if (!opt->format->put) {
-		say("--format %s: built without libsndfile; install libsndfile1-dev and build again",
+		say("--format %s: built without libsndfile; install libsndfile1-dev and rebuild",
 		    opt->format->name);
 		return false;
 	}
