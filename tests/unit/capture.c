@@ -174,11 +174,14 @@ START_TEST(signals)
 }
 END_TEST
 
-/* Also while there is always something to read. */
+/* Also while nobody writes to a pipe, and while there is always something to read. */
 START_TEST(signal_without_a_wait)
 {
 	size_t bytes;
 	char *capture = begin(20000, &bytes);
+
+	/* 124: ended by its time limit */
+	assert_run("mkfifo f; timeout -k 5 0.2 acqread f; echo $?", 0, "124\n");
 
 	ck_assert_int_eq(run("for i in $(seq 100); do cat run.acq; done >all.acq"), 0);
 	assert_run("acqread -o all.csv all.acq 2>said & r=$!\n"

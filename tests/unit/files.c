@@ -16,6 +16,24 @@ START_TEST(names_have_the_date)
 }
 END_TEST
 
+/* What is there stays while there is nothing to put into it. */
+START_TEST(output_is_spared)
+{
+	size_t bytes;
+	char *capture = begin(10, &bytes);
+
+	assert_run("cp run.acq kept; acqread -o ./run.acq run.acq 2>&1", 2,
+		   "acqread: ./run.acq: is what is read, too, and would be lost; use another");
+	assert_run("ln run.acq link; acqread -f raw -o link - <run.acq 2>&1", 2,
+		   "acqread: link: is what is read, too");
+	assert_run("acqread -o run.acq -d none 2>&1", 1, "acqread: none: ");
+	assert_run("acqread -o run.acq none.acq 2>&1", 1, "acqread: none.acq: No such file");
+	assert_run("cmp run.acq kept", 0, "");
+	assert_run("acqread -o /dev/null - </dev/null 2>&1", 0, "acqread: 0 frames");
+	end(capture);
+}
+END_TEST
+
 /* No frame is missing, none is there twice, and each file stands alone. */
 START_TEST(rotation_by_size)
 {
@@ -163,6 +181,7 @@ int main(void)
 {
 	const struct TTest *tests[] = {
 		names_have_the_date,
+		output_is_spared,
 		rotation_by_size,
 		rotation_by_time,
 		rotation_of_all_formats,

@@ -626,15 +626,6 @@ static ssize_t capture_next(struct session *s, const void **batch, int timeout_m
 
 static int capture_begin(struct session *s)
 {
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGUSR1);
-	sigaddset(&set, SIGALRM);
-	sigprocmask(SIG_BLOCK, &set, NULL);
 	s->capture_fd = STDIN_FILENO;
 	if (strcmp(s->opt.capture, "-"))
 		s->capture_fd = open(s->opt.capture, O_RDONLY | O_CLOEXEC);
@@ -796,6 +787,20 @@ static void catch_signals(void)
 	sigaction(SIGALRM, &act, NULL);
 }
 
+/* Until capture_wait() lets them in. */
+static void hold_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGALRM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 /* A line on the terminal that is written over each second. */
 static void begin_progress(struct session *s)
 {
@@ -943,6 +948,8 @@ static int run(struct session *s)
 	s->last_ns = now;
 	s->end_ns = s->opt.duration_ns < 0 ? -1 : now + s->opt.duration_ns;
 	streaming = s->acq;
+	if (!s->acq)
+		hold_signals();
 	catch_signals();
 	begin_progress(s);
 	err = stream(s);
@@ -1136,7 +1143,6 @@ static void end(struct session *s)
 		munmap(s->buf, s->buf_bytes);
 }
 
-/* Both are for the run, and not for what comes before it. */
 static int begin_realtime(const struct options *opt)
 {
 	struct sched_param param = { .sched_priority = opt->realtime };
@@ -1430,12 +1436,27 @@ static bool capture_consistent(const struct options *opt)
 	return true;
 }
 
+/* Before anything is put there it is emptied. */
+static bool reads_output(const struct options *opt)
+{
+	const char *in = strcmp(opt->capture, "-") ? opt->capture : "/dev/stdin";
+	struct stat from, to;
+
+	return !stat(in, &from) && !stat(opt->output, &to) && S_ISREG(to.st_mode) &&
+	       from.st_dev == to.st_dev && from.st_ino == to.st_ino;
+}
+
 static bool output_consistent(const struct options *opt)
 {
 	bool file = opt->output && strcmp(opt->output, "-");
 
 	if (opt->line && opt->format) {
 		say("--format %s and --format-string: one of them, please", opt->format->name);
+		return false;
+	}
+	if (file && opt->capture && reads_output(opt)) {
+		say("%s: is what is read, too, and would be lost; use another --output",
+		    opt->output);
 		return false;
 	}
 	if ((opt->rotate_bytes || opt->rotate_ns) && !file) {
@@ -1525,7 +1546,8 @@ int main(int argc, char **argv)
 	status = parse_options(&s.opt, argc, argv);
 	if (status >= 0)
 		return status;
-	status = begin_output(&s) ?: begin_input(&s) ?: begin_realtime(&s.opt);
+	/* last the output: a file that is there stays while there is nothing to put into it */
+	status = begin_input(&s) ?: begin_realtime(&s.opt) ?: begin_output(&s);
 	if (!status)
 		status = finish(&s, run(&s));
 	end(&s);
