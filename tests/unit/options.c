@@ -170,24 +170,17 @@ static bool has_word(const char *in, const char *word)
 	return false;
 }
 
-static void assert_names_formats(const char *path)
+START_TEST(formats_are_in_manual)
 {
 	static char text[1 << 16];
-	FILE *file = fopen(path, "r");
+	FILE *file = fopen("../../userspace/man/acqread.1", "r");
 	size_t i;
 
 	ck_assert_ptr_nonnull(file);
 	text[fread(text, 1, sizeof(text) - 1, file)] = 0;
 	fclose(file);
-	for (i = 0; i < ARRAY_SIZE(formats); i++) {
-		ck_assert_msg(has_word(text, formats[i].name), "%s: no %s", path, formats[i].name);
-	}
-}
-
-START_TEST(formats_are_told)
-{
-	assert_names_formats("../../userspace/man/acqread.1");
-	assert_names_formats("../../userspace/completion/acqread");
+	for (i = 0; i < ARRAY_SIZE(formats); i++)
+		ck_assert_msg(has_word(text, formats[i].name), "no %s", formats[i].name);
 }
 END_TEST
 
@@ -392,7 +385,7 @@ int main(void)
 		every_method_and_format,
 		without_libsndfile,
 		four_gib,
-		formats_are_told,
+		formats_are_in_manual,
 		bad_usage,
 		format_by_name_of_file,
 		capture_or_device,
