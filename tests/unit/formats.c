@@ -393,6 +393,29 @@ START_TEST(clocks)
 }
 END_TEST
 
+#define OF_MANUAL \
+	"sed -n '/^\\.SH EXAMPLES/,$s/^\\$ //p' ../../userspace/man/acqread.1 | " \
+	"sed 's/\\\\-/-/g' | grep -E 'run\\.npy|run\\.vcd|sox'"
+
+/* The manual's examples that other programs are in; the device is a capture here. */
+START_TEST(examples)
+{
+	size_t bytes;
+	char line[1024], *capture;
+
+	ck_assert_int_eq(run(OF_MANUAL), 0);
+	snprintf(line, sizeof(line), "%s\n%.900s",
+		 "acqread() { command acqread \"$@\" run.acq; }; set -e; exec 2>&1\n"
+		 "python3() { /usr/bin/python3 \"$@\"; }",
+		 text);
+	capture = begin_kind(2000, ACQ_FORMAT_S16, 1, &bytes);
+	assert_run(line, 0, "[7999.5]\n");
+	ck_assert_ptr_nonnull(strstr(text, "Channels: 16\n"));
+	assert_run("soxi -s filtered.wav", 0, "16000\n");
+	end(capture);
+}
+END_TEST
+
 START_TEST(closed_pipes)
 {
 	static const char *const names[] = { "npy", "vcd", "wav", "au" };
@@ -458,6 +481,7 @@ int main(void)
 		vcd_of_events,
 		format_string,
 		clocks,
+		examples,
 		closed_pipes,
 		disk_full,
 		terminals,
