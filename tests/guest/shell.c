@@ -331,6 +331,25 @@ START_TEST(acqread_loss)
 }
 END_TEST
 
+/* 100 kB/s of samples, until the reader has enough: no loss, and not a word */
+START_TEST(acqread_into_pipe)
+{
+	static const char *const forms[] = { "raw", "csv", "json", "npy", "vcd", "wav" };
+	size_t bytes, i;
+
+	sim_set_number("irq_frames", 50);
+	sim_rate(5000);
+	for (i = 0; i < ARRAY_SIZE(forms); i++) {
+		shell_or_fail("{ acqread -f %s; echo $? >/tmp/status; } | head -c 200000; "
+			      "exit $(cat /tmp/status)",
+			      forms[i]);
+		ck_assert_uint_eq(lines_of(COMPLAINT), 0);
+		free(contents(SAID, &bytes));
+		ck_assert_uint_eq(bytes, 200000);
+	}
+}
+END_TEST
+
 /* The bar: none lost, none damaged, at a rate that holds under emulation. */
 START_TEST(acqread_verify)
 {
@@ -615,6 +634,7 @@ static Suite *suite(void)
 	tcase_add_test(own, acqread_insisted);
 	tcase_add_test(own, acqread_capture);
 	tcase_add_test(own, acqread_loss);
+	tcase_add_test(own, acqread_into_pipe);
 	tcase_add_test(own, acqread_verify);
 	tcase_add_test(own, acqctl);
 	tcase_add_test(own, acqctl_watch);
