@@ -49,11 +49,11 @@ START_TEST(loss_is_reported)
 
 	last->seq += 5;
 	last->flags = ACQ_FRAME_GAP;
-	put_file(capture, bytes);
+	put_file("run.acq", capture, bytes);
 	assert_run("acqread -q run.acq 2>&1", 1, "10 frames, 480 bytes, 5 lost");
 	assert_run("acqread -qv run.acq 2>&1", 1, "5 frames lost before frame 14");
 	last->flags = 0;
-	put_file(capture, bytes);
+	put_file("run.acq", capture, bytes);
 	assert_run("acqread -q run.acq 2>&1", 1, "frame 14 is out of order");
 	end(capture);
 }
@@ -65,7 +65,7 @@ START_TEST(overruns_are_reported)
 	char *capture = begin(10, &bytes);
 
 	((struct acq_frame *)(capture + CAPTURE_STRIDE))->flags = ACQ_FRAME_HW_OVERRUN;
-	put_file(capture, bytes);
+	put_file("run.acq", capture, bytes);
 	assert_run("acqread -q run.acq 2>&1", 1, "0 lost, 1 hardware overruns");
 	end(capture);
 }
@@ -77,7 +77,7 @@ START_TEST(altered_values)
 	char *capture = begin(10, &bytes);
 
 	capture[5 * CAPTURE_STRIDE + 32 + 6] ^= 1;
-	put_file(capture, bytes);
+	put_file("run.acq", capture, bytes);
 	assert_run("acqread -q run.acq 2>&1", 0, "10 frames");
 	assert_run("acqread --verify -q run.acq 2>&1", 1, "frame 5 is damaged: value 3 is 42");
 	assert_run("acqread --verify -q run.acq 2>&1", 1, ", 1 damaged");
@@ -92,7 +92,7 @@ START_TEST(broken_headers)
 	char *capture = begin(10, &bytes);
 
 	memset(capture + 4 * CAPTURE_STRIDE, 0xff, CAPTURE_STRIDE + 32);
-	put_file(capture, bytes);
+	put_file("run.acq", capture, bytes);
 	assert_run("acqread -q run.acq 2>&1", 1, "damaged behind frame 3");
 	assert_run("acqread -q run.acq 2>&1", 1, "96 bytes were no frames");
 	assert_run("acqread -q run.acq 2>&1", 1, "8 frames, 384 bytes, 2 lost");
@@ -106,7 +106,7 @@ START_TEST(not_a_capture)
 	char *capture = begin(1, &bytes);
 
 	memset(capture, 'x', bytes);
-	put_file(capture, bytes);
+	put_file("run.acq", capture, bytes);
 	assert_run("acqread run.acq 2>&1", 1, "not a capture");
 	assert_run("acqread none.acq 2>&1", 1, "acqread: none.acq: No such file or directory\n");
 	assert_run("acqread . 2>&1", 1, "Is a directory");
@@ -120,11 +120,11 @@ START_TEST(cut_capture)
 	size_t bytes;
 	char *capture = begin(10, &bytes);
 
-	put_file(capture, bytes - 1);
+	put_file("run.acq", capture, bytes - 1);
 	assert_run("acqread -q run.acq 2>&1", 0, "9 frames");
 	assert_run("acqread -q run.acq 2>&1", 0, "47 bytes of it were left out");
 	assert_run("acqread --verify -q run.acq 2>&1", 1, ", 1 damaged");
-	put_file(capture, 20);
+	put_file("run.acq", capture, 20);
 	assert_run("acqread -q run.acq 2>&1", 0, "0 frames");
 	end(capture);
 }

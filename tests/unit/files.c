@@ -166,11 +166,11 @@ START_TEST(reset)
 	char *capture = begin(12, &bytes);
 
 	for (cut = 10 * CAPTURE_STRIDE; cut < 11 * CAPTURE_STRIDE; cut++) {
-		put_file(capture, cut);
+		put_file("run.acq", capture, cut);
 		assert_run("acqread -q run.acq 2>&1", 0, "acqread: 10 frames, 480 bytes, 0 lost");
 	}
 	memset(capture + 10 * CAPTURE_STRIDE, 0, 2 * CAPTURE_STRIDE);
-	put_file(capture, bytes);
+	put_file("run.acq", capture, bytes);
 	assert_run("acqread -q run.acq 2>&1", 1, "acqread: run.acq: 72 bytes were no frames\n");
 	assert_run("acqread -q run.acq 2>&1", 1, "acqread: 10 frames, 480 bytes, 0 lost");
 	end(capture);

@@ -34,7 +34,7 @@ static char *begin_kind(unsigned int n, int format, int channels, size_t *bytes)
 		frame->channels = channels;
 		fill_counter(frame);
 	}
-	put_file(capture, *bytes);
+	put_file("run.acq", capture, *bytes);
 	put_samples(capture, *bytes);
 	return capture;
 }
@@ -138,18 +138,18 @@ START_TEST(no_sound)
 	struct acq_frame *third = (void *)(capture + 2 * CAPTURE_STRIDE);
 
 	third->channels = 1;
-	put_file(capture, bytes);
+	put_file("run.acq", capture, bytes);
 	assert_run("acqread -o run.wav run.acq 2>&1", 1,
 		   "run.wav: frame 2 has s16 x 1 at 1000 Hz, after s16 x 2 at 1000 Hz; ");
 	assert_run("sox run.wav -t raw - | wc -c", 0, "32\n");
 	third->channels = 2;
 	third->rate_hz = 999;
-	put_file(capture, bytes);
+	put_file("run.acq", capture, bytes);
 	assert_run("acqread -o run.wav run.acq 2>&1", 1, "frame 2 has s16 x 2 at 999 Hz, ");
 	assert_run("acqread -o run.vcd run.acq 2>&1", 1, "frame 2 has s16 x 2 at 999 Hz, ");
 	for (i = 0; i < 10; i++)
 		((struct acq_frame *)(capture + i * CAPTURE_STRIDE))->rate_hz = 0;
-	put_file(capture, bytes);
+	put_file("run.acq", capture, bytes);
 	assert_run("acqread -o run.wav run.acq 2>&1", 1,
 		   "acqread: run.acq: frame 0 has no sample rate, and wav needs one; try");
 	end(capture);
@@ -159,7 +159,7 @@ START_TEST(no_sound)
 	end(capture);
 	capture = begin_kind(1, ACQ_FORMAT_S16, 2, &bytes);
 	((struct acq_frame *)capture)->rate_hz = 20001; /* four scans of that */
-	put_file(capture, bytes);
+	put_file("run.acq", capture, bytes);
 	assert_run("acqread -o run.flac run.acq 2>&1", 1, "acqread: run.flac: flac: Error");
 	end(capture);
 }
@@ -173,7 +173,7 @@ START_TEST(unknown_values)
 	char line[128], *capture = begin(10, &bytes);
 
 	((struct acq_frame *)capture)->format = 31;
-	put_file(capture, bytes);
+	put_file("run.acq", capture, bytes);
 	for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		snprintf(line, sizeof(line), "acqread -o run.%s run.acq 2>&1", names[i]);
 		assert_run(line, 1,
@@ -278,7 +278,7 @@ START_TEST(vcd_units)
 
 	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		((struct acq_frame *)capture)->rate_hz = cases[i].rate;
-		put_file(capture, bytes);
+		put_file("run.acq", capture, bytes);
 		snprintf(line, sizeof(line), "$timescale %s $end\n", cases[i].unit);
 		assert_run("acqread -qq -o - -f vcd run.acq 2>&1", 0, line);
 	}
@@ -295,7 +295,7 @@ START_TEST(vcd_of_lost_frames)
 
 	last->seq = 5;
 	last->flags = ACQ_FRAME_GAP;
-	put_file(capture, bytes);
+	put_file("run.acq", capture, bytes);
 	run("acqread -qq -o - -f vcd run.acq 2>&1");
 	ck_assert_ptr_nonnull(strstr(text, "$timescale 1 ms $end\n"));
 	ck_assert_ptr_nonnull(strstr(text, "\n#1\n"));
@@ -305,7 +305,7 @@ START_TEST(vcd_of_lost_frames)
 	ck_assert_str_eq(text + strlen(text) - 4, "\n#6\n");
 	/* they may be lost from the capture, too */
 	last->flags = 0;
-	put_file(capture, bytes);
+	put_file("run.acq", capture, bytes);
 	run("acqread -qq -o - -f vcd run.acq 2>&1");
 	ck_assert_ptr_nonnull(strstr(text, "\n#2\nx!\n"));
 	ck_assert_ptr_nonnull(strstr(text, "\n#5\n0!\n"));
@@ -321,7 +321,7 @@ START_TEST(vcd_of_events)
 
 	for (i = 0; i < 2; i++)
 		((struct acq_frame *)(capture + i * CAPTURE_STRIDE))->rate_hz = 0;
-	put_file(capture, bytes);
+	put_file("run.acq", capture, bytes);
 	run("acqread -qq -o - -f vcd run.acq 2>&1");
 	ck_assert_ptr_nonnull(strstr(text, "$timescale 1 us $end\n"));
 	ck_assert_ptr_nonnull(strstr(text, "ch0[7]"));
@@ -331,7 +331,7 @@ START_TEST(vcd_of_events)
 	ck_assert_ptr_nonnull(strstr(text, "\n#1015\n"));
 	/* another capture behind it: its clock is another, but this one can't go back */
 	((struct acq_frame *)(capture + CAPTURE_STRIDE))->timestamp_ns = 1;
-	put_file(capture, bytes);
+	put_file("run.acq", capture, bytes);
 	run("acqread -qq -o - -f vcd run.acq 2>&1");
 	ck_assert_ptr_nonnull(strstr(text, "\n#15\n"));
 	ck_assert_str_eq(text + strlen(text) - 5, "\n#32\n");

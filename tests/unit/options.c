@@ -12,16 +12,12 @@
 
 static struct options opt;
 
-/* Parse "acqread ..."; words are parted by single spaces. */
+/* Parse "acqread ...". */
 static int parse(const char *line)
 {
-	static char copy[256];
-	char *argv[32] = { "acqread" }, *word;
-	int argc = 1;
+	char *argv[WORDS_MAX] = { "acqread" };
+	int argc = split_words(line, argv);
 
-	snprintf(copy, sizeof(copy), "%s", line);
-	for (word = strtok(copy, " "); word; word = strtok(NULL, " "))
-		argv[argc++] = word;
 	optind = 0;
 	ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr));
 	return parse_options(&opt, argc, argv);

@@ -13,11 +13,26 @@
 #include "frames.h"
 
 static char dir[32];
-static char text[1 << 20];
+static char text[1 << 20]; /* what the last line printed */
 
-static inline void put_file(const char *data, size_t bytes)
+static inline void enter_folder(void)
 {
-	FILE *file = fopen("run.acq", "w");
+	snprintf(dir, sizeof(dir), "/tmp/acq-tool-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(chdir(dir), 0);
+}
+
+static inline void remove_folder(void)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static inline void put_file(const char *name, const char *data, size_t bytes)
+{
+	FILE *file = fopen(name, "w");
 
 	ck_assert_ptr_nonnull(file);
 	ck_assert_uint_eq(fwrite(data, 1, bytes, file), bytes);
@@ -29,19 +44,14 @@ static inline char *begin(unsigned int n, size_t *bytes)
 {
 	char *capture = new_capture(0, n, bytes);
 
-	snprintf(dir, sizeof(dir), "/tmp/acq-capture-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	ck_assert_int_eq(chdir(dir), 0);
-	put_file(capture, *bytes);
+	enter_folder();
+	put_file("run.acq", capture, *bytes);
 	return capture;
 }
 
 static inline void end(char *capture)
 {
-	char command[64];
-
-	snprintf(command, sizeof(command), "rm -r %s", dir);
-	ck_assert_int_eq(system(command), 0);
+	remove_folder();
 	free(capture);
 }
 

@@ -4,7 +4,24 @@
 #define TEST_SUITE_H
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define WORDS_MAX 32
+
+/* The words of a line, parted by spaces, behind the program's own name. Returns their number. */
+static inline int split_words(const char *line, char *argv[WORDS_MAX])
+{
+	static char copy[256];
+	char *word;
+	int argc = 1;
+
+	snprintf(copy, sizeof(copy), "%s", line);
+	for (word = strtok(copy, " "); word; word = strtok(NULL, " "))
+		argv[argc++] = word;
+	return argc;
+}
 
 /* Run the tests, a list that ends with NULL; returns what main() is to return. */
 static inline int run_suite(const char *name, const struct TTest **tests)
