@@ -1257,12 +1257,6 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
-static bool bad_value(const char *what, const char *value, const char *wanted)
-{
-	say("%s: \"%s\" is not %s", what, value, wanted);
-	return false;
-}
-
 static bool number_option(const char *what, uint64_t min, uint64_t max, uint64_t *out)
 {
 	char wanted[64];

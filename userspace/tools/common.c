@@ -62,6 +62,12 @@ void print_version(void)
 	printf("%s " ACQ_VERSION " (ABI %d)\n", program_invocation_short_name, ACQ_ABI_VERSION);
 }
 
+bool bad_value(const char *what, const char *value, const char *wanted)
+{
+	say("%s: \"%s\" is not %s", what, value, wanted);
+	return false;
+}
+
 bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
 {
 	unsigned long long value;

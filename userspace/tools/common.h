@@ -28,6 +28,9 @@ void say_passing(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 void print_version(void);
 
+/* That of an option's value. Returns false. */
+bool bad_value(const char *what, const char *value, const char *wanted);
+
 /* The whole string is a decimal number of min..max. */
 bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out);
 
