@@ -434,10 +434,10 @@ START_TEST(acqctl_top)
 }
 END_TEST
 
-/* a terminal of five lines, and the process that runs a line of shell on it */
-static pid_t on_terminal(const char *line, int *terminal)
+/* a terminal of so many lines, and the process that runs a line of shell on it */
+static pid_t on_terminal(const char *line, unsigned short lines, int *terminal)
 {
-	struct winsize size = { .ws_row = 5, .ws_col = 100 };
+	struct winsize size = { .ws_row = lines, .ws_col = 100 };
 	char name[64];
 	pid_t child;
 	int fd;
@@ -488,7 +488,7 @@ START_TEST(acqctl_top_on_terminal)
 
 	for (i = 0; i < 10; i++)
 		fds[i] = open_or_fail(O_RDONLY);
-	child = on_terminal("exec acqctl top --watch=20ms", &terminal);
+	child = on_terminal("exec acqctl top --watch=20ms", 5, &terminal);
 	/* the summary, the names of the columns, one client, and below all the cursor */
 	terminal_says_or_fail(terminal, "\033[H", 3);
 	terminal_says_or_fail(terminal, "[9 more]\033[K\r\n\033[J", 3);
@@ -504,7 +504,7 @@ END_TEST
 START_TEST(acqread_progress)
 {
 	int terminal;
-	pid_t child = on_terminal("exec acqread -f raw -r 512 -o /dev/null", &terminal);
+	pid_t child = on_terminal("exec acqread -f raw -r 512 -o /dev/null", 5, &terminal);
 
 	terminal_says_or_fail(terminal, " frames/s, 0 lost, ring ", 2);
 	terminal_says_or_fail(terminal, " of 512", 1);
@@ -592,6 +592,38 @@ START_TEST(acqctl_top_cures)
 }
 END_TEST
 
+START_TEST(acqscope)
+{
+	sim_set("waveform", "sine");
+	shell_or_fail("acqscope -o -");
+	ck_assert_uint_eq(lines_of(SAID), 24);
+	says_or_fail(SAID, "acq  s16 x 2  5 kS/s  ");
+	says_or_fail(SAID, "  0 lost  ");
+	says_or_fail(SAID, "  Trig'd\n");
+	says_or_fail(SAID, "trigger: auto, ch0 rising 0 (middle)");
+}
+END_TEST
+
+/* The last picture stays when the device goes, and it is said why. */
+START_TEST(acqscope_on_terminal)
+{
+	int terminal, status;
+	pid_t child;
+
+	sim_set("waveform", "sine");
+	setenv("TERM", "linux", 1);
+	child = on_terminal("exec acqscope", 24, &terminal);
+	terminal_says_or_fail(terminal, "Trig'd", 1);
+	sim_set("unplug", "1");
+	terminal_says_or_fail(terminal, "the device is gone, unplugged or unbound", 1);
+	ck_assert_int_eq(write(terminal, "q", 1), 1);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	close(terminal);
+	shell_or_fail("echo acq_sim >/sys/bus/platform/drivers/acq_sim/bind");
+}
+END_TEST
+
 /* One line that names the cure, and no more. */
 START_TEST(no_device)
 {
@@ -600,6 +632,8 @@ START_TEST(no_device)
 	ck_assert_int_ne(shell("acqread -n 1"), 0);
 	complains_or_fail("modprobe acq_sim");
 	ck_assert_int_ne(shell("acqctl info"), 0);
+	complains_or_fail("modprobe acq_sim");
+	ck_assert_int_ne(shell("acqscope -o -"), 0);
 	complains_or_fail("modprobe acq_sim");
 	ck_assert_int_ne(shell("acqctl top"), 0);
 	complains_or_fail("modprobe acq_sim");
@@ -646,6 +680,8 @@ static Suite *suite(void)
 	tcase_add_test(own, acqread_rotates);
 	tcase_add_test(own, acqread_before_others);
 	tcase_add_test(own, acqctl_top_cures);
+	tcase_add_test(own, acqscope);
+	tcase_add_test(own, acqscope_on_terminal);
 	tcase_add_test(own, no_device);
 	suite_add_tcase(suite, own);
 	return suite;

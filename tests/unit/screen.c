@@ -8,9 +8,8 @@
 #include <stdbool.h>
 #include <time.h>
 
-#include "frames.h"
-#include "suite.h"
 #include "run.h"
+#include "suite.h"
 
 #define SCANS 16
 #define PERIOD 256
