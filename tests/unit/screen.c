@@ -3,6 +3,7 @@
  * acqscope as a user sees it, without a device: in a real terminal, tmux, and as
  * snapshots. Needs acqscope, tmux and gnuplot in the PATH.
  */
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -408,6 +409,31 @@ START_TEST(damage_keeps_the_picture)
 }
 END_TEST
 
+/* In either shell: an option, and what it may be. */
+START_TEST(completion)
+{
+	static const char *const shells[] = {
+		"'bash --norc' Enter '. %s/acqscope'",
+		"'zsh -f' Enter 'fpath+=(%s); autoload -U compinit; compinit -u -D'",
+	};
+	char folder[PATH_MAX], keys[PATH_MAX + 100];
+	size_t i;
+
+	ck_assert_ptr_nonnull(realpath("../../userspace/completion", folder));
+	for (i = 0; i < sizeof(shells) / sizeof(shells[0]); i++) {
+		open_terminal();
+		type("clear Enter");
+		snprintf(keys, sizeof(keys), shells[i], folder);
+		type(keys);
+		type("Enter 'acqscope --mod' Tab");
+		wait_for("acqscope --mode");
+		type("s Tab");
+		wait_for("acqscope --mode single");
+		close_terminal();
+	}
+}
+END_TEST
+
 /* --- snapshots --- */
 
 START_TEST(text_snapshot)
@@ -574,6 +600,7 @@ int main(void)
 		errors_in_a_terminal,
 		snapshot_in_a_terminal,
 		damage_keeps_the_picture,
+		completion,
 		text_snapshot,
 		data_of_a_snapshot,
 		pictures,
