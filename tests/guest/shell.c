@@ -628,6 +628,10 @@ END_TEST
 START_TEST(no_device)
 {
 	unload_module_or_fail("acq_sim");
+	ck_assert_int_ne(shell("acqread -n 1"), 0);
+	complains_or_fail("load a source, for example: sudo modprobe acq_sim");
+	ck_assert_int_ne(shell("acqctl list"), 0);
+	complains_or_fail("load a source, for example: sudo modprobe acq_sim");
 	unload_module_or_fail("acq");
 	ck_assert_int_ne(shell("acqread -n 1"), 0);
 	complains_or_fail("modprobe acq_sim");

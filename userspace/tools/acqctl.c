@@ -24,7 +24,6 @@
 
 #include "common.h"
 
-#define CLASS_DIR "/sys/class/acq"
 #define DEBUG_DIR "/sys/kernel/debug"
 #define DEVICES_MAX 256
 #define TEXT_MAX 256
@@ -334,12 +333,10 @@ static int cmd_list(const struct options *opt, int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	count = scandir(CLASS_DIR, &names, is_name, by_number);
-	if (count < 0) {
-		say("the module is not loaded; try: sudo modprobe acq_sim");
+	if (count <= 0)
+		say("%s", no_device_cure());
+	if (count < 0)
 		return EXIT_LOSS;
-	}
-	if (!count)
-		say("no device; load a source, for example: sudo modprobe acq_sim");
 	all = !count || list_devices(names, count, opt->json);
 	for (i = 0; i < count; i++)
 		free(names[i]);

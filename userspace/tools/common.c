@@ -2,6 +2,7 @@
 /* What the tools share. */
 #include <ctype.h>
 #include <errno.h>
+#include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,14 +112,56 @@ bool parse_time(const char *text, int64_t *ns)
 	return false;
 }
 
+/* Does the first line of a file have the word in it? False if there is no such file. */
+static bool says(const char *path, const char *word)
+{
+	FILE *file = fopen(path, "re");
+	char line[80] = "";
+	bool found;
+
+	if (!file)
+		return false;
+	found = fgets(line, sizeof(line), file) && strstr(line, word);
+	fclose(file);
+	return found;
+}
+
+/* Secure Boot locks the kernel down; module.sig_enforce does without. */
+static bool wants_signatures(void)
+{
+	return says("/sys/module/module/parameters/sig_enforce", "Y") ||
+	       says("/sys/kernel/security/lockdown", "[integrity]") ||
+	       says("/sys/kernel/security/lockdown", "[confidentiality]");
+}
+
+#define NOT_LOADED "the module is not loaded; try: sudo modprobe acq_sim"
+#define ENROL "sudo mokutil --import /var/lib/dkms/mok.pub, and reboot"
+
+const char *no_device_cure(void)
+{
+	if (!access(CLASS_DIR, F_OK))
+		return "no device; load a source, for example: sudo modprobe acq_sim";
+	if (wants_signatures())
+		return NOT_LOADED "; if its key is rejected (Secure Boot): " ENROL;
+	return NOT_LOADED;
+}
+
+static bool any_device(void)
+{
+	glob_t found;
+	int err = glob(CLASS_DIR "/acq*", GLOB_NOSORT, NULL, &found);
+
+	if (!err)
+		globfree(&found);
+	return !err;
+}
+
 static const char *open_cure(const char *name, int err)
 {
-	bool module = !access("/sys/class/acq", F_OK);
-
 	if (err != -ENOENT || strchr(name, '/'))
 		return acq_strerror(err);
-	if (!module)
-		return "the module is not loaded; try: sudo modprobe acq_sim";
+	if (!any_device())
+		return no_device_cure();
 	return "no such device; acqctl list shows those there are";
 }
 

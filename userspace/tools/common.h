@@ -18,6 +18,8 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
+#define CLASS_DIR "/sys/class/acq"
+
 #define NSEC_PER_SEC INT64_C(1000000000)
 
 /* One line on stderr that begins with the program's name. */
@@ -45,6 +47,9 @@ void say_open_error(const char *name, int err);
 
 /* realloc(3), or the end. */
 void *grown(void *mem, size_t bytes);
+
+/* Why there is no device at all, and what to do about it. */
+const char *no_device_cure(void);
 
 /* "s16" and the like; "?" for one that we don't know. */
 const char *format_name(unsigned int format);
