@@ -32,8 +32,8 @@ all: deps-build userspace ## build the tools, and the modules if KVER has header
 	@if [ -d $(KBUILD) ]; then $(MAKE) -s modules; \
 	else echo "acq: no headers for the kernel $(KVER), so no modules"; fi
 
-.PHONY: deps-build deps-run deps-test deps-check deps-bench
-deps-build deps-run deps-test deps-check deps-bench:
+.PHONY: deps-build deps-run deps-test deps-check deps-bench deps-deb deps-install
+deps-build deps-run deps-test deps-check deps-bench deps-deb deps-install:
 	@tests/deps $(@:deps-%=%)
 
 .PHONY: modules
@@ -121,6 +121,18 @@ dkms-install: ## have DKMS build and install the modules, for later kernels too
 dkms-remove: ## undo that
 	dkms remove acq/$(version) --all
 	rm -rf $(DKMS_SOURCE)
+
+# dpkg wants debian/ at the top, and leaves packages beside the tree
+.PHONY: deb
+deb: deps-deb ## Debian packages, in build/deb
+	rm -rf $(build)/deb
+	mkdir -p $(build)/deb/acq
+	cp -r Makefile LICENSE dkms.conf include kmod userspace $(build)/deb/acq
+	mv $(build)/deb/acq/userspace/debian $(build)/deb/acq
+	cd $(build)/deb/acq && env -u MAKEFLAGS -u MAKELEVEL DEB_BUILD_OPTIONS=noautodbgsym \
+		dpkg-buildpackage --build=binary -us -uc
+	cd $(build)/deb && lintian --allow-root --fail-on error,warning acq_*.changes
+	@ls $(build)/deb/*.deb
 
 .PHONY: clean
 clean: ## remove build/
