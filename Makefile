@@ -25,7 +25,7 @@ help: ## this list
 
 .PHONY: deps
 deps: ## install the packages that all of these need
-	@tests/deps build run test check bench
+	@tests/deps build run test check bench deb install
 
 .PHONY: all
 all: deps-build userspace ## build the tools, and the modules if KVER has headers
@@ -68,6 +68,10 @@ shell: deps-run ## a shell in that machine
 .PHONY: test
 test: deps-test ## all suites on the host and in the guests
 	@tests/qemu/run-tests test
+
+.PHONY: test-install
+test-install: deps-install ## install the packages in a Debian guest, use them, purge them
+	@tests/install/run
 
 .PHONY: torture
 torture: deps-test ## the same with full counts and on every kernel, for hours
