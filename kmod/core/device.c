@@ -293,12 +293,12 @@ static struct acq_frame *batch_frame(const struct acq_batch *batch, u32 n)
  */
 static struct acq_client *batch_home(const struct acq_batch *batch)
 {
+	struct list_head *attached = &batch_device(batch)->attached;
 	struct acq_client *client;
 
 	if (!batch->rcu)
 		return NULL;
-	client = list_first_or_null_rcu(&batch_device(batch)->attached, struct acq_client,
-					attached);
+	client = list_first_or_null_rcu(attached, struct acq_client, attached);
 	if (!client || client->ring.buffer || !acq_ring_sync(&client->ring))
 		return NULL;
 	return acq_ring_room(&client->ring) ? client : NULL;
