@@ -30,12 +30,7 @@ static int open_node_or_fail(const char *node, int flags)
 static void tidy(void)
 {
 	wait_until(unload_module("acq_decimate") != EAGAIN);
-	if (!exists(NODE)) {
-		int fd = open_node_or_fail("/sys/bus/platform/drivers/acq_sim/bind", O_WRONLY);
-
-		ck_assert_int_eq(write(fd, "acq_sim", 7), 7);
-		close(fd);
-	}
+	sim_plug();
 	sim_reset();
 	sim_set("format", "s32");
 }
@@ -51,12 +46,6 @@ static void unload_or_fail(void)
 {
 	unload_module_or_fail("acq_decimate");
 	ck_assert(!exists(DOWN));
-}
-
-static void sim_unplug(void)
-{
-	sim_set("unplug", "1");
-	wait_until(!exists(NODE));
 }
 
 /* A device downstream, and the frames upstream that its next one is to be made of. */

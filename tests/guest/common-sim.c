@@ -136,6 +136,27 @@ void sim_resume(void)
 	sim_set("fault_stall", "0");
 }
 
+/* what a test has unplugged, or left so */
+void sim_plug(void)
+{
+	int fd;
+
+	if (!access(NODE, F_OK))
+		return;
+	fd = open("/sys/bus/platform/drivers/acq_sim/bind", O_WRONLY | O_CLOEXEC);
+	ck_assert_ok(fd);
+	ck_assert_int_eq(write(fd, "acq_sim", 7), 7);
+	close(fd);
+	ck_assert(!access(NODE, F_OK));
+}
+
+/* as the hardware would: the driver notices and lets go */
+void sim_unplug(void)
+{
+	sim_set("unplug", "1");
+	wait_until(access(NODE, F_OK));
+}
+
 /* 0 or an errno */
 int load_module(const char *name, const char *params)
 {

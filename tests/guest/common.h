@@ -123,6 +123,8 @@ void sim_rate(unsigned int rate);
 void sim_reset(void);
 void sim_stall(void);
 void sim_resume(void);
+void sim_plug(void);
+void sim_unplug(void);
 void load_module_or_fail(const char *name, const char *params);
 int load_module(const char *name, const char *params);
 int unload_module(const char *name);
@@ -195,6 +197,23 @@ struct waits *waits_begin(int (*open_node)(void));
 void waits_fill(struct waits *waits, unsigned int frames);
 void waits_woken_or_fail(struct waits *waits);
 void waits_end(struct waits *waits, void (*take)(unsigned int way, const struct acq_frame *frame));
+
+/* common-shell.c: lines of shell */
+#define SAID "/tmp/said"
+#define COMPLAINT "/tmp/complaint"
+
+int shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+char *contents(const char *path, size_t *bytes);
+unsigned int lines_of(const char *path);
+void says_or_fail(const char *path, const char *words);
+void complains_or_fail(const char *words);
+
+#define shell_or_fail(...) \
+	do { \
+		size_t bytes_; \
+		int status_ = shell(__VA_ARGS__); \
+		ck_assert_msg(!status_, "status %d: %s", status_, contents(COMPLAINT, &bytes_)); \
+	} while (0)
 
 /* common-host.c: the host, which QEMU runs on */
 bool host_try(char *answer, size_t bytes, const char *format, ...)

@@ -394,20 +394,8 @@ END_TEST
 
 static void unplug(void)
 {
-	sim_set("unplug", "1");
+	sim_unplug();
 	wait_until(info(device).flags & ACQ_INFO_GONE);
-}
-
-static void plug(void)
-{
-	FILE *bind;
-
-	if (!access(NODE, F_OK))
-		return;
-	bind = fopen("/sys/bus/platform/drivers/acq_sim/bind", "we");
-	ck_assert_ptr_nonnull(bind);
-	fputs("acq_sim", bind);
-	fclose(bind);
 }
 
 START_TEST(unplugged_reader)
@@ -1062,8 +1050,8 @@ static Suite *suite(void)
 	tcase_add_test(tcase, frames);
 	suite_add_tcase(suite, tcase);
 
-	tcase_add_unchecked_fixture(gone, plug, plug);
-	tcase_add_checked_fixture(gone, begin, plug);
+	tcase_add_unchecked_fixture(gone, sim_plug, sim_plug);
+	tcase_add_checked_fixture(gone, begin, sim_plug);
 	tcase_add_test(gone, unplugged_reader);
 	tcase_add_test(gone, unplugged_ring);
 	suite_add_tcase(suite, gone);

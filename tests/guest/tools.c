@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Tools that look closely: fio at random queue depths, strace that counts system calls. */
-#include <stdarg.h>
 #include <stdio.h>
-#include <sys/wait.h>
 
 #include "common.h"
 
-#define SAID "/tmp/said"
 #define CALLS "/tmp/calls"
 
 static size_t stride;
@@ -19,34 +16,6 @@ static void begin(void)
 	fd = open_or_fail(O_RDONLY);
 	stride = info(fd).stride;
 	close(fd);
-}
-
-static void show(const char *path)
-{
-	FILE *file = fopen(path, "re");
-	char line[512];
-
-	while (file && fgets(line, sizeof(line), file))
-		fputs(line, stdout);
-	if (file)
-		fclose(file);
-}
-
-/* a line of shell, whose stdout and stderr go to SAID */
-__attribute__((format(printf, 1, 2))) static void shell_or_fail(const char *format, ...)
-{
-	char line[1024], all[1200];
-	va_list args;
-	int status;
-
-	va_start(args, format);
-	vsnprintf(line, sizeof(line), format, args);
-	va_end(args);
-	snprintf(all, sizeof(all), "{ %s; } >" SAID " 2>&1", line);
-	status = system(all);
-	if (status)
-		show(SAID);
-	ck_assert_msg(!status, "%s: wait status %#x", line, status);
 }
 
 /* Field number N, from 1, of fio's terse line. */

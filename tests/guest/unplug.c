@@ -22,39 +22,26 @@ static bool node_exists(void)
 	return !access(NODE, F_OK);
 }
 
-static int driver_do(const char *what)
+static void unbind_or_fail(void)
 {
-	char path[128];
-	ssize_t done;
-	int fd;
+	int fd = open(DRIVER "unbind", O_WRONLY | O_CLOEXEC);
 
-	snprintf(path, sizeof(path), DRIVER "%s", what);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
 	ck_assert_ok(fd);
-	done = write(fd, "acq_sim", 7);
+	ck_assert_int_eq(write(fd, "acq_sim", 7), 7);
 	close(fd);
-	return done < 0 ? -1 : 0;
-}
-
-static void plug(void)
-{
-	if (!node_exists())
-		ck_assert_ok(driver_do("bind"));
-	ck_assert(node_exists());
 }
 
 /* as the hardware would: the driver notices and lets go */
 static void unplug(void)
 {
-	sim_set("unplug", "1");
-	wait_until(!node_exists());
+	sim_unplug();
 	/* the node goes first, the hang-up comes */
 	wait_until(info(device).flags & ACQ_INFO_GONE);
 }
 
 static void begin(void)
 {
-	plug();
+	sim_plug();
 	sim_reset();
 	device = open_or_fail(O_RDWR);
 	configure_or_fail(device, 4096, 1, 0);
@@ -358,7 +345,7 @@ START_TEST(plugged_again)
 
 	start_or_fail(device);
 	unplug();
-	plug();
+	sim_plug();
 	sim_reset();
 	fd = open_or_fail(O_RDONLY);
 	stream_begin(&again, fd);
@@ -382,11 +369,11 @@ START_TEST(unbound)
 
 	attach_to_silence();
 	reader_start_and_block(&reader, device, stride);
-	ck_assert_ok(driver_do("unbind"));
+	unbind_or_fail();
 	ck_assert_int_eq(reader_join(&reader), -1);
 	ck_assert_int_eq(reader.error, ENODEV);
 	ck_assert(!node_exists());
-	plug();
+	sim_plug();
 	free(buf);
 }
 END_TEST
@@ -468,9 +455,9 @@ START_TEST(unplug_race)
 		until = now_ns() + i * 7919 % 8000 * 1000;
 		while (now_ns() < until)
 			;
-		ck_assert_ok(driver_do("unbind"));
+		unbind_or_fail();
 		race_end(&race);
-		plug();
+		sim_plug();
 	}
 	wait_until(pinned_pages() == pinned);
 }
