@@ -157,11 +157,17 @@ static void poller_woken_or_fail(struct waits *waits, int way)
 	ck_assert_int_eq(waits->pollers[way].events, end_events(waits, way));
 }
 
+/* What io_uring has to tell this thread interrupts its wait for AIO. */
 static void pended_woken_or_fail(struct waits *waits)
 {
 	struct timespec patience = { PATIENCE_MS / 1000, 0 };
+	int got = 0, ret;
 
-	ck_assert_int_eq(io_getevents(waits->context, 2, 2, waits->ended, &patience), 2);
+	while (got < 2) {
+		ret = io_getevents(waits->context, 1, 2 - got, waits->ended + got, &patience);
+		ck_assert_msg(ret > 0 || ret == -EINTR, "%d of 2 ended, then %d", got, ret);
+		got += ret > 0 ? ret : 0;
+	}
 }
 
 static void told_or_fail(struct waits *waits)
