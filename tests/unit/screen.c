@@ -502,6 +502,10 @@ START_TEST(pictures)
 	ck_assert_ptr_nonnull(strstr(text, ">20 ms<"));
 	ck_assert_ptr_nonnull(strstr(text, "rgb(255,   0,   0)")); /* the gaps */
 	assert_run("acqscope -o 'it'\\''s.png' sine.acq 2>&1 && head -c 8 it*s.png", 0, "\x89PNG");
+	/* nothing but a gap */
+	put_sine("lost.acq", 2, 1);
+	assert_run("printf '\\200' | dd of=lost.acq bs=1 seek=68 conv=notrunc 2>&1", 0, "");
+	assert_run("acqscope -t 1ms -o w.svg lost.acq && cat w.svg", 0, "</svg>");
 	/* a name is no command */
 	assert_run("mv sine.acq \"$(printf 'x\\nEND\\n!>owned\\n#')\"; "
 		   "acqscope -o w.svg x* && ls",

@@ -439,6 +439,9 @@ START_TEST(picked_channels)
 	begin("");
 	ck_assert_int_eq(give(0, ACQ_FRAME_START, flat, ACQ_FORMAT_S16, 20), 0);
 	ck_assert_uint_eq(s->picked, SCOPE_CHANNELS);
+	/* captures one behind the other need not be alike */
+	ck_assert_int_eq(give(0, ACQ_FRAME_START, flat, ACQ_FORMAT_S16, 1), 0);
+	ck_assert_uint_eq(s->picked, 1);
 }
 END_TEST
 
@@ -678,6 +681,18 @@ START_TEST(loss_is_red)
 }
 END_TEST
 
+/* Where nothing else is. */
+START_TEST(only_loss)
+{
+	begin("-t 1ms");
+	give_many(0, 1, sine);
+	give(1000000, ACQ_FRAME_GAP, sine, ACQ_FORMAT_S16, 1);
+	ck_assert_uint_ge(s->sweeps, 1);
+	draw(24, 80, false);
+	ck_assert_int_ge(count_glyph(L'╎', INK_LOSS), 50 * 21);
+}
+END_TEST
+
 /* Nothing but ASCII, whatever is on the screen; and no cell twice as high as the others. */
 START_TEST(ascii)
 {
@@ -880,6 +895,7 @@ int main(void)
 		cut_off,
 		far_beyond,
 		loss_is_red,
+		only_loss,
 		ascii,
 		each_size,
 		status,

@@ -144,8 +144,11 @@ static int pick_channels(struct scope *s)
 	unsigned int c;
 
 	if (!s->picked)
-		for (; s->picked < SCOPE_CHANNELS && s->picked < s->stream_channels; s->picked++)
-			s->pick[s->picked] = s->picked;
+		s->first_ones = true;
+	for (c = 0; s->first_ones && c < SCOPE_CHANNELS && c < s->stream_channels; c++) {
+		s->pick[c] = c;
+		s->picked = c + 1;
+	}
 	for (c = 0; c < s->picked; c++)
 		if (s->pick[c] >= s->stream_channels)
 			return -ERANGE;
@@ -480,10 +483,15 @@ static struct scope_bin all_of(const struct scope_sweep *sweep, unsigned int cha
 void scope_fit(struct scope_view *view, const struct scope_sweep *sweep, unsigned int channels)
 {
 	struct scope_bin all = all_of(sweep, channels);
-	double height = (double)all.max - all.min, div, bottom;
+	double height, div, bottom;
 
-	if (view->fixed || empty(&all))
+	if (view->fixed || !sweep->count)
 		return;
+	if (empty(&all) && view->top > view->bottom)
+		return;
+	if (empty(&all)) /* but what was lost is a picture, too */
+		all = (struct scope_bin){ 0, 0 };
+	height = (double)all.max - all.min;
 	if (all.min >= view->bottom && all.max <= view->top &&
 	    height > 0.3 * (view->top - view->bottom))
 		return;

@@ -48,7 +48,7 @@ struct scope_sweep {
 struct scope {
 	/* settings; scope_restart() makes them count */
 	double time_div; /* seconds of a division; 0: choose */
-	unsigned int picked; /* channels in pick[]; 0: the first ones */
+	unsigned int picked; /* channels in pick[]; 0: the first ones of each stream */
 	unsigned int pick[SCOPE_CHANNELS];
 	enum scope_mode mode;
 	unsigned int source; /* which of the picked ones triggers */
@@ -63,6 +63,7 @@ struct scope {
 	uint32_t scans; /* of a frame */
 	unsigned int format;
 	unsigned int stream_channels;
+	bool first_ones; /* nobody picked any */
 	double scan_s; /* what a scan lasts; 0: no frame yet */
 
 	/* a ring of the newest bins; positions count bins and don't wrap */
