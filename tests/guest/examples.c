@@ -205,8 +205,11 @@ START_TEST(unplugged)
 	unsigned int before;
 	struct said said;
 	int status;
-	pid_t child = run_program(programs[_i], "1000000");
+	pid_t child;
 
+	/* slow enough for a small ring not to fill up while it is stopped */
+	sim_rate(200);
+	child = run_program(programs[_i], "1000000");
 	wait_until(said_so_far().frames >= 5);
 	ck_assert_ok(kill(child, SIGSTOP));
 	ck_assert_int_eq(waitpid(child, &status, WUNTRACED), child);
