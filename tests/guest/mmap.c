@@ -577,7 +577,8 @@ START_TEST(lie)
 	int other = open_or_fail(O_RDONLY);
 	struct stream honest;
 	struct ring ring;
-	int fd = open_ring_or_fail(&ring, 8);
+	/* so many that it is not full before one more has come */
+	int fd = open_ring_or_fail(&ring, 1024);
 	uint32_t in;
 
 	configure_or_fail(other, 8192, 1, 0);
