@@ -776,8 +776,10 @@ static void read_attaches_after(long ret)
 	ck_assert(info(fresh).flags & ACQ_INFO_ATTACHED);
 	ck_assert_ok(fcntl(fresh, F_SETFL, 0));
 	/* a slow machine has the first frame ready by then */
-	if (ret)
+	if (ret) {
+		ck_assert_int_eq(ret, stride);
 		flush_or_fail(fresh);
+	}
 	fresh_end(0);
 }
 
