@@ -51,7 +51,8 @@
  * @buf: @capacity frames of the device's stride
  * @capacity: frames that fit, and no batch has more
  * @home: the client in whose ring they are made, unseen until they are pushed; or NULL
- *	when that is @buf. Chosen while @count is 0
+ *	when that is @buf. acq_batch_reserve() chooses it while @count is 0; until then
+ *	it, @frames and @room are of the batch before, and nobody looks at them
  * @rcu: rcu_read_lock() is held for as long as the batch is, so there may be a @home
  * @frames: where they are made
  * @room: frames that may be made there
