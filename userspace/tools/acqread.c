@@ -84,6 +84,7 @@ struct session {
 	const struct method *method;
 	struct acq *acq; /* NULL: a capture */
 	int capture_fd;
+	pid_t subscriber; /* what writes it if it is a stream; 0: it isn't */
 	uint32_t stride; /* 0: not known yet */
 	uint32_t ring;
 	uint32_t watermark;
@@ -627,6 +628,10 @@ static ssize_t capture_next(struct session *s, const void **batch, int timeout_m
 static int capture_begin(struct session *s)
 {
 	s->capture_fd = STDIN_FILENO;
+	if (is_stream(s->opt.capture)) {
+		s->capture_fd = open_stream(s->opt.capture, &s->subscriber);
+		return s->capture_fd < 0 ? s->capture_fd : 0;
+	}
 	if (strcmp(s->opt.capture, "-"))
 		s->capture_fd = open(s->opt.capture, O_RDONLY | O_CLOEXEC);
 	return s->capture_fd < 0 ? -errno : 0;
@@ -940,6 +945,15 @@ static int stream(struct session *s)
 	return err == -EINTR ? 0 : err;
 }
 
+/* What ended a stream was told by what read it. */
+static int end_stream(struct session *s, int err)
+{
+	int status = close_stream(s->capture_fd, s->subscriber);
+
+	s->capture_fd = -1;
+	return err ?: status;
+}
+
 static int run(struct session *s)
 {
 	int64_t now = clock_ns();
@@ -957,7 +971,7 @@ static int run(struct session *s)
 	streaming = NULL;
 	if (s->held)
 		acq_ring_release(s->acq, s->held);
-	return err;
+	return s->subscriber ? end_stream(s, err) : err;
 }
 
 /* --- setting up --- */
@@ -1324,22 +1338,10 @@ static bool clock_option(struct options *opt)
 	return bad_value("--clock", optarg, "one of monotonic realtime relative");
 }
 
-/* With k, M, G or T: that many times 1024. */
 static bool size_option(const char *what, uint64_t *out)
 {
-	static const char units[] = "kMGT";
-	size_t digits = strspn(optarg, "0123456789");
-	const char *unit = strchr(units, optarg[digits]);
-	unsigned int shift = optarg[digits] && unit ? 10 * (unit - units + 1) : 0;
-	char number[24];
-
-	snprintf(number, sizeof(number), "%.*s", (int)digits, optarg);
-	if (unit && (!*unit || !optarg[digits + 1]) && digits < sizeof(number) &&
-	    parse_number(number, 1, UINT64_MAX >> shift, out)) {
-		*out <<= shift;
-		return true;
-	}
-	return bad_value(what, optarg, "a size like 1000000, 64k, 100M, 2G");
+	return parse_size(optarg, out) ||
+	       bad_value(what, optarg, "a size like 1000000, 64k, 100M, 2G");
 }
 
 static bool rotate_time_option(struct options *opt)

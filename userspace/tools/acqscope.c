@@ -50,6 +50,7 @@ struct options {
 struct input {
 	const char *name;
 	struct acq *acq; /* NULL: a capture */
+	pid_t subscriber; /* what writes it if it is a stream; 0: it isn't */
 	int fd;
 	bool paced; /* a file, to be played at the speed it was made */
 	double due_s; /* of which so much may be taken now */
@@ -109,6 +110,8 @@ static bool open_capture(struct app *app)
 	in->fd = STDIN_FILENO;
 	if (!strcmp(in->name, "-"))
 		in->name = "stdin";
+	else if (is_stream(in->name))
+		in->fd = open_stream(in->name, &in->subscriber);
 	else
 		in->fd = open(in->name, O_RDONLY | O_CLOEXEC);
 	if (in->fd < 0 || fstat(in->fd, &st)) {
@@ -146,6 +149,8 @@ static void close_input(struct input *in)
 {
 	if (in->acq)
 		acq_close(in->acq);
+	else if (in->subscriber)
+		close_stream(in->fd, in->subscriber);
 	else if (in->fd > STDIN_FILENO)
 		close(in->fd);
 	free(in->buf);
@@ -1098,7 +1103,7 @@ static int live(struct app *app)
 
 static const char usage[] =
 	"Usage: acqscope [OPTION]... [FILE]\n"
-	"An oscilloscope in the terminal, for an acq device or a capture FILE (\"-\": stdin).\n"
+	"An oscilloscope in the terminal, for a device, a capture FILE (\"-\": stdin) or nats://.\n"
 	"  -d, --device NAME      acq, acq1, ... or a path (default: acq)\n"
 	"  -t, --time TIME        of a division: 5ms, 20us, 1\n"
 	"  -r, --range MIN:MAX    of the values; else as the signal needs\n"

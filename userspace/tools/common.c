@@ -2,12 +2,15 @@
 /* What the tools share. */
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -112,6 +115,22 @@ bool parse_time(const char *text, int64_t *ns)
 	return false;
 }
 
+bool parse_size(const char *text, uint64_t *out)
+{
+	static const char units[] = "kMGT";
+	size_t digits = strspn(text, "0123456789");
+	const char *unit = strchr(units, text[digits]);
+	unsigned int shift = text[digits] && unit ? 10 * (unit - units + 1) : 0;
+	char number[24];
+
+	snprintf(number, sizeof(number), "%.*s", (int)digits, text);
+	if (!unit || (*unit && text[digits + 1]) || digits >= sizeof(number) ||
+	    !parse_number(number, 1, UINT64_MAX >> shift, out))
+		return false;
+	*out <<= shift;
+	return true;
+}
+
 /* Does the first line of a file have the word in it? False if there is no such file. */
 static bool says(const char *path, const char *word)
 {
@@ -180,6 +199,50 @@ struct acq *open_device(const char *name, int flags)
 		return acq;
 	say_open_error(name, err);
 	return NULL;
+}
+
+bool is_stream(const char *name)
+{
+	return !strncmp(name, "nats://", 7) || !strncmp(name, "tls://", 6);
+}
+
+static void run_subscriber(const char *url, int out)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	dup2(out, STDOUT_FILENO);
+	execlp("acqpub", "acqpub", "--subscribe", url, NULL);
+	say("acqpub: %s; it reads streams, and comes with the package acq-nats", strerror(errno));
+	_exit(EXIT_LOSS);
+}
+
+int open_stream(const char *url, pid_t *child)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	*child = fork();
+	if (!*child)
+		run_subscriber(url, ends[1]);
+	close(ends[1]);
+	if (*child > 0)
+		return ends[0];
+	close(ends[0]);
+	return -errno;
+}
+
+int close_stream(int fd, pid_t child)
+{
+	int status;
+
+	close(fd);
+	kill(child, SIGTERM);
+	if (waitpid(child, &status, 0) != child || !WIFEXITED(status))
+		return EXIT_LOSS;
+	return WEXITSTATUS(status);
 }
 
 void *grown(void *mem, size_t bytes)

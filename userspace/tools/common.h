@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <acq.h>
 
@@ -39,11 +40,23 @@ bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out);
 /* The whole string is a time: seconds, or with a suffix ns, us, ms, s, m, h. */
 bool parse_time(const char *text, int64_t *ns);
 
+/* The whole string is a size, not 0: bytes, or with k, M, G or T so many times 1024. */
+bool parse_size(const char *text, uint64_t *out);
+
 /* The open device, or NULL after a line that names the cure. */
 struct acq *open_device(const char *name, int flags);
 
 /* That line. */
 void say_open_error(const char *name, int err);
+
+/* Is it the address of a stream, nats://server/subject? */
+bool is_stream(const char *name);
+
+/* Frames from there, by a program that reads them. Returns what to read, or a negative errno value. */
+int open_stream(const char *url, pid_t *child);
+
+/* Returns that program's exit status. */
+int close_stream(int fd, pid_t child);
 
 /* realloc(3), or the end. */
 void *grown(void *mem, size_t bytes);
