@@ -313,7 +313,7 @@ START_TEST(mark_is_damaged)
 	begin_log(NULL, NULL, 0);
 	fd = mark_open("state", &back);
 	ck_assert_int_eq(mark_save(fd, "state", &mark, true), 0);
-	ck_assert_int_eq(pwrite(fd, "5", 1, 30), 1);
+	ck_assert_int_eq(pwrite(fd, "5", 1, 25), 1);
 	close(fd);
 	ck_assert_int_eq(mark_open("state", &back), -EBADMSG);
 	end_log();
