@@ -163,11 +163,15 @@ static bool hopeless(natsStatus s)
 	}
 }
 
-static const char *why(natsStatus s)
+/* The library puts its own line before it: "(conn.c:2088): No server available". */
+const char *why(natsStatus s)
 {
-	const char *text = nats_GetLastError(NULL);
+	const char *text = nats_GetLastError(NULL), *colon;
 
-	return text && *text ? text : natsStatus_GetText(s);
+	if (!text || !*text)
+		return natsStatus_GetText(s);
+	colon = *text == '(' ? strstr(text, "): ") : NULL;
+	return colon ? colon + 3 : text;
 }
 
 static int try_servers(natsConnection **nc, natsOptions *opts, const char *urls)

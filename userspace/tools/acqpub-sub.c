@@ -397,6 +397,44 @@ static void set_start(const struct subscriber *s, jsConsumerConfig *config)
 	}
 }
 
+static void set_config(const struct subscriber *s, jsConsumerConfig *config)
+{
+	set_start(s, config);
+	if (s->consumer) {
+		config->AckPolicy = js_AckExplicit;
+		config->MaxAckPending = UNACKED_MAX;
+	} else {
+		config->AckPolicy = js_AckNone;
+		config->InactiveThreshold = KEPT_NS;
+	}
+}
+
+/* A durable consumer that is there stays as it is. */
+static bool goes_on(const struct subscriber *s)
+{
+	jsConsumerInfo *info = NULL;
+	natsStatus st = NATS_NOT_FOUND;
+
+	if (s->consumer)
+		st = js_GetConsumerInfo(&info, s->js, s->stream, s->consumer, NULL, NULL);
+	jsConsumerInfo_Destroy(info);
+	return st == NATS_OK;
+}
+
+/* Of a durable one it is ours, of another the server's. */
+static natsStatus find_name(struct subscriber *s)
+{
+	jsConsumerInfo *info = NULL;
+	natsStatus st = NATS_OK;
+
+	if (!s->consumer)
+		st = natsSubscription_GetConsumerInfo(&info, s->sub, NULL, NULL);
+	if (st == NATS_OK)
+		snprintf(s->name, sizeof(s->name), "%s", s->consumer ?: info->Name);
+	jsConsumerInfo_Destroy(info);
+	return st;
+}
+
 static natsStatus find_end(struct subscriber *s)
 {
 	jsStreamInfo *info = NULL;
@@ -406,35 +444,6 @@ static natsStatus find_end(struct subscriber *s)
 		s->to_seq = info->State.LastSeq;
 	jsStreamInfo_Destroy(info);
 	return st;
-}
-
-static natsStatus make_consumer(struct subscriber *s)
-{
-	jsConsumerInfo *info = NULL;
-	jsSubOptions opts;
-	natsStatus st;
-
-	jsSubOptions_Init(&opts);
-	opts.Stream = s->stream;
-	set_start(s, &opts.Config);
-	if (s->consumer) {
-		opts.Config.AckPolicy = js_AckExplicit;
-		opts.Config.MaxAckPending = UNACKED_MAX;
-	} else {
-		opts.Config.AckPolicy = js_AckNone;
-		opts.Config.InactiveThreshold = KEPT_NS;
-	}
-	st = js_PullSubscribe(&s->sub, s->js, s->subject, s->consumer, NULL, &opts, NULL);
-	if (st != NATS_OK)
-		return st;
-	st = natsSubscription_GetConsumerInfo(&info, s->sub, NULL, NULL);
-	if (st != NATS_OK)
-		return st;
-	snprintf(s->name, sizeof(s->name), "%s", info->Name);
-	if (s->to_now && !info->NumPending && !info->NumAckPending)
-		s->over = true;
-	jsConsumerInfo_Destroy(info);
-	return NATS_OK;
 }
 
 static void drop_consumer(struct subscriber *s)
@@ -461,6 +470,25 @@ static void check_consumer(struct subscriber *s)
 	}
 }
 
+static natsStatus make_consumer(struct subscriber *s)
+{
+	jsSubOptions opts;
+	natsStatus st;
+
+	jsSubOptions_Init(&opts);
+	opts.Stream = s->stream;
+	if (goes_on(s))
+		opts.Consumer = s->consumer;
+	else
+		set_config(s, &opts.Config);
+	st = js_PullSubscribe(&s->sub, s->js, s->subject, s->consumer, NULL, &opts, NULL);
+	if (st == NATS_OK)
+		st = find_name(s);
+	if (st == NATS_OK && s->to_now)
+		check_consumer(s);
+	return st;
+}
+
 /* Returns -1: go on; else the exit status. */
 static int begin_consumer(struct subscriber *s)
 {
@@ -481,7 +509,8 @@ static int begin_consumer(struct subscriber *s)
 		return -1;
 	drop_consumer(s);
 	if (!told)
-		say("%s: %s; waiting", s->subject, natsStatus_GetText(st));
+		say("%s: %s; waiting", s->subject,
+		    nats_GetLastError(NULL) ?: natsStatus_GetText(st));
 	told = true;
 	pause_ns(RETRY_NS);
 	return -1;

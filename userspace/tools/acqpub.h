@@ -75,6 +75,9 @@ void pause_ns(int64_t ns);
 int connect_servers(natsConnection **nc, const struct servers *servers,
 		    natsConnectionHandler changed, void *closure);
 
+/* What the library says of its last error. */
+const char *why(natsStatus s);
+
 /* The stream that takes a subject; *name is to be freed, and NULL if there is none. */
 natsStatus find_stream(jsCtx *js, const char *subject, char **name);
 #endif

@@ -1207,6 +1207,8 @@ static int finish(struct session *s, int err)
 		summary(s);
 	if (s->opt.verbose && s->acq)
 		kernel_summary(s);
+	if (err == EXIT_USAGE) /* a stream's address */
+		return err;
 	return err || !flawless(s) ? EXIT_LOSS : EXIT_SUCCESS;
 }
 
