@@ -185,7 +185,13 @@ START_TEST(follows_what_grows)
 	assert_next(9, 2, 2);
 	assert_next(9, 4, 2);
 	ck_assert_int_eq(next(9), LOG_NOTHING);
-	put_capture("adc-10.acq", "w", 6, 2); /* less than adc-2 */
+	put_capture("adc-2-2.acq", "w", 8, 2); /* as acqread numbers them */
+	put_capture("adc-2-1.acq", "w", 6, 2);
+	put_capture("adc-10.acq", "w", 10, 2);
+	assert_next(9, 6, 2);
+	assert_next(9, 8, 2);
+	assert_next(9, 10, 2);
+	put_capture("adc-9.acq", "w", 0, 2); /* too late */
 	ck_assert_int_eq(next(9), LOG_NOTHING);
 	end_log();
 }

@@ -222,30 +222,48 @@ static void close_file(struct log *log)
 	log->fd = -1;
 }
 
+/*
+ * How acqread numbers files that would have one name: run.acq, run-1.acq, ...
+ * run-10.acq; so what is behind the last dot doesn't count.
+ */
+static int compare_names(const char *a, const char *b)
+{
+	char stem_a[NAME_MAX + 1], stem_b[NAME_MAX + 1];
+	const char *dot_a = strrchr(a, '.'), *dot_b = strrchr(b, '.');
+
+	snprintf(stem_a, sizeof(stem_a), "%.*s", dot_a ? (int)(dot_a - a) : NAME_MAX, a);
+	snprintf(stem_b, sizeof(stem_b), "%.*s", dot_b ? (int)(dot_b - b) : NAME_MAX, b);
+	return strverscmp(stem_a, stem_b) ?: strcmp(a, b);
+}
+
 /* The first file of the pattern that comes behind this one, or, if there, this one itself. */
 static int find_file(const char *pattern, const char *file, bool itself, char path[PATH_MAX])
 {
+	const char *first = NULL, *name;
 	glob_t found;
 	size_t i;
-	int order, there = 0;
+	int order;
 
-	if (glob(pattern, 0, NULL, &found))
+	if (glob(pattern, GLOB_NOSORT, NULL, &found))
 		return 0;
-	for (i = 0; i < found.gl_pathc && !there; i++) {
-		order = strcmp(base_name(found.gl_pathv[i]), file);
-		there = order > 0 || (itself && !order);
-		if (there)
-			snprintf(path, PATH_MAX, "%s", found.gl_pathv[i]);
+	for (i = 0; i < found.gl_pathc; i++) {
+		name = base_name(found.gl_pathv[i]);
+		order = compare_names(name, file);
+		if ((order > 0 || (itself && !order)) &&
+		    (!first || compare_names(name, base_name(first)) < 0))
+			first = found.gl_pathv[i];
 	}
+	if (first)
+		snprintf(path, PATH_MAX, "%s", first);
 	globfree(&found);
-	return there;
+	return !!first;
 }
 
 void log_remove_before(const char *pattern, const char *file)
 {
 	char path[PATH_MAX];
 
-	while (find_file(pattern, "", false, path) && strcmp(base_name(path), file) < 0)
+	while (find_file(pattern, "", false, path) && compare_names(base_name(path), file) < 0)
 		if (unlink(path)) {
 			say("%s: %s", path, strerror(errno));
 			break;
