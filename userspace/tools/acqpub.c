@@ -150,7 +150,7 @@ static const char *default_state(const struct publish_options *opt)
 
 static const char usage[] =
 	"Usage: acqpub [OPTION]... FILE...\n"
-	"       acqpub [OPTION]... --follow PATTERN | --device NAME\n"
+	"       acqpub [OPTION]... -f PATTERN | -d NAME\n"
 	"Publish captures, growing ones, or a device to a NATS JetStream; none is lost.\n"
 	"  -d, --device NAME       have acqread write acq, acq1, ... to a spool\n"
 	"      --spool DIR         which is there (default: ~/.local/state/acq)\n"
