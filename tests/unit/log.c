@@ -270,13 +270,53 @@ START_TEST(removes_what_is_acknowledged)
 	begin_log(NULL, NULL, 0);
 	put_capture("adc-1.acq", "w", 0, 1);
 	put_capture("adc-2.acq", "w", 0, 1);
-	put_capture("adc-3.acq", "w", 0, 1);
-	put_capture("a.acq", "w", 0, 1);
-	log_remove_before("adc-*.acq", "adc-3.acq");
-	ck_assert_int_ne(access("adc-1.acq", F_OK), 0);
+	put_capture("adc-10.acq", "w", 0, 1);
+	put_capture("adc-11.acq", "w", 0, 1);
+	put_capture("b.acq", "w", 0, 1);
+	ck_assert_uint_eq(log_count_before("adc-*.acq", "adc-11.acq"), 3);
+	log_remove("adc-*.acq", "adc-2.acq", "adc-11.acq");
+	ck_assert_int_eq(access("adc-1.acq", F_OK), 0);
 	ck_assert_int_ne(access("adc-2.acq", F_OK), 0);
-	ck_assert_int_eq(access("adc-3.acq", F_OK), 0);
-	ck_assert_int_eq(access("a.acq", F_OK), 0);
+	ck_assert_int_ne(access("adc-10.acq", F_OK), 0);
+	ck_assert_int_eq(access("adc-11.acq", F_OK), 0);
+	ck_assert_int_eq(access("b.acq", F_OK), 0);
+	ck_assert_uint_eq(log_count_before("adc-*.acq", "adc-11.acq"), 1);
+	ck_assert_uint_eq(log_count_before("adc-*.acq", ""), 0);
+	end_log();
+}
+END_TEST
+
+/* What is no capture, or was cut off behind the mark, ends a list, but not what is followed. */
+START_TEST(leaves_out)
+{
+	struct mark mark = { .file = "adc-1.acq", .offset = 9 * STRIDE, .run = 1 };
+
+	begin_log("adc-*.acq", NULL, 0);
+	put_capture("adc-1.acq", "w", 0, 2);
+	put_file("adc-2.acq", "this is no capture, but it is longer than a header of one", 56);
+	log_begin(&log_, &mark);
+	ck_assert_int_eq(next(9), LOG_NOTHING);
+	ck_assert_int_eq(next(9), LOG_NOTHING);
+	put_capture("adc-3.acq", "w", 20, 2);
+	assert_next(9, 20, 2);
+	end_log();
+}
+END_TEST
+
+/* It is longer than what was acknowledged of the first one. */
+START_TEST(another_file_of_the_name)
+{
+	char *files[] = { "run.acq" };
+	struct mark mark = { .file = "run.acq", .offset = 2 * STRIDE, .run = 1, .after = { 1, 1 } };
+
+	begin_log(NULL, files, 1);
+	put_capture("run.acq", "w", 0, 4);
+	log_begin(&log_, &mark);
+	assert_next(9, 2, 2);
+	put_capture("run.acq", "w", 100, 4);
+	log_begin(&log_, &mark);
+	assert_new_run();
+	assert_next(9, 100, 4);
 	end_log();
 }
 END_TEST
@@ -295,12 +335,12 @@ START_TEST(mark_is_remembered)
 	mark.after = (struct key){ 77, UINT64_MAX };
 	memset(mark.file, 'n', NAME_MAX);
 	ck_assert_int_eq(mark_save(fd, "state", &mark, true), 0);
-	strcpy(mark.file, "with space.acq");
+	strcpy(mark.file, " with spaces.acq");
 	ck_assert_int_eq(mark_save(fd, "state", &mark, false), 0);
 	close(fd);
 	fd = mark_open("state", &back);
 	ck_assert_int_ge(fd, 0);
-	ck_assert_mem_eq(&mark, &back, offsetof(struct mark, file) + sizeof("with space.acq"));
+	ck_assert_str_eq(back.file, " with spaces.acq");
 	ck_assert_uint_eq(back.offset, 4800);
 	ck_assert_uint_eq(back.run, UINT64_MAX);
 	ck_assert_uint_eq(back.after.run, 77);
@@ -340,6 +380,8 @@ int main(void)
 		no_capture,
 		shorter_than_the_mark,
 		removes_what_is_acknowledged,
+		leaves_out,
+		another_file_of_the_name,
 		mark_is_remembered,
 		mark_is_damaged,
 		NULL,

@@ -85,18 +85,20 @@ static bool parse_key(const char *text, struct key *key)
 /* The first line is the CRC of the others. */
 static bool parse_mark(const char *text, struct mark *mark)
 {
-	const char *body = strchr(text, '\n');
-	char after[48], name[NAME_MAX + 1] = "";
+	const char *body = strchr(text, '\n'), *name;
 	unsigned int crc;
-	int got;
+	char after[48];
 
 	if (!body || sscanf(text, "acqpub 1 %8x", &crc) != 1 || crc != crc32c(body, strlen(body)))
 		return false;
-	got = sscanf(body,
-		     " offset %" SCNu64 " run %" SCNu64 " after %47s boot %39s file %255[^\n]",
-		     &mark->offset, &mark->run, after, mark->boot, name);
-	strcpy(mark->file, name);
-	return got >= 4 && parse_key(after, &mark->after);
+	name = strstr(body, "\nfile ");
+	if (!name)
+		return false;
+	name += strlen("\nfile ");
+	snprintf(mark->file, sizeof(mark->file), "%.*s", (int)strcspn(name, "\n"), name);
+	return sscanf(body, " offset %" SCNu64 " run %" SCNu64 " after %47s boot %39s",
+		      &mark->offset, &mark->run, after, mark->boot) == 4 &&
+	       parse_key(after, &mark->after);
 }
 
 static int open_locked(const char *path)
@@ -188,23 +190,67 @@ static void find_boot(struct log *log)
 	fclose(file);
 }
 
+/* The header at an offset, of a frame that is wholly there or not. False if there is none. */
+static bool peek(const struct log *log, uint64_t offset, struct acq_frame *frame)
+{
+	return pread(log->fd, frame, sizeof(*frame), offset) == sizeof(*frame);
+}
+
+static void find_stride(struct log *log)
+{
+	struct acq_frame frame;
+	struct acq_walk walk = { .buf = &frame, .bytes = sizeof(frame) };
+
+	log->stride = 0;
+	if (peek(log, 0, &frame) && (acq_frame_next(&walk) || walk.error == -ENODATA))
+		log->stride = frame.stride;
+}
+
+/*
+ * Is it the file of which so much was acknowledged? A power cut may have made it
+ * shorter, but then there is nothing more in it; another file may have its name.
+ * Returns 1; 0: it is another; or an error.
+ */
+static int check_mark(const struct log *log, const char *path)
+{
+	uint64_t offset = log->at.offset;
+	struct acq_frame frame;
+
+	if (lseek(log->fd, 0, SEEK_END) < (off_t)offset) {
+		say("%s: is shorter than what was acknowledged of it; another file of this name?",
+		    path);
+		return -EBADMSG;
+	}
+	if (offset < log->stride || !peek(log, offset - log->stride, &frame) ||
+	    frame.seq == log->at.after.seq)
+		return 1;
+	say("%s: is another file than the one of this name that was acknowledged", path);
+	return 0;
+}
+
 static int open_file(struct log *log, const char *path)
 {
+	int same;
+
+	if (strchr(path, '\n')) {
+		say("%s: rename it; a name has no line feeds", path);
+		return -EINVAL;
+	}
 	log->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (log->fd < 0) {
 		say("%s: %s", path, strerror(errno));
 		return -errno;
 	}
 	snprintf(log->at.file, sizeof(log->at.file), "%s", base_name(path));
-	if (lseek(log->fd, 0, SEEK_END) < (off_t)log->at.offset) {
-		say("%s: is shorter than what was acknowledged of it; another file of this name?",
-		    path);
-		return -EBADMSG;
-	}
+	find_stride(log);
+	same = check_mark(log, path);
+	if (same < 0)
+		return same;
+	if (!same)
+		log->at.offset = 0;
 	log->read_to = log->at.offset;
 	log->len = 0;
 	log->used = 0;
-	log->stride = 0;
 	find_boot(log);
 	return 1;
 }
@@ -244,7 +290,7 @@ static int find_file(const char *pattern, const char *file, bool itself, char pa
 	size_t i;
 	int order;
 
-	if (glob(pattern, GLOB_NOSORT, NULL, &found))
+	if (glob(pattern, GLOB_NOSORT | GLOB_NOESCAPE, NULL, &found))
 		return 0;
 	for (i = 0; i < found.gl_pathc; i++) {
 		name = base_name(found.gl_pathv[i]);
@@ -259,15 +305,27 @@ static int find_file(const char *pattern, const char *file, bool itself, char pa
 	return !!first;
 }
 
-void log_remove_before(const char *pattern, const char *file)
+void log_remove(const char *pattern, const char *from, const char *to)
 {
 	char path[PATH_MAX];
 
-	while (find_file(pattern, "", false, path) && compare_names(base_name(path), file) < 0)
+	while (find_file(pattern, from, true, path) && compare_names(base_name(path), to) < 0)
 		if (unlink(path)) {
 			say("%s: %s", path, strerror(errno));
 			break;
 		}
+}
+
+unsigned int log_count_before(const char *pattern, const char *file)
+{
+	char path[PATH_MAX], last[NAME_MAX + 1] = "";
+	unsigned int count = 0;
+
+	while (find_file(pattern, last, false, path) && compare_names(base_name(path), file) < 0) {
+		strcpy(last, base_name(path));
+		count++;
+	}
+	return count;
 }
 
 /* Returns 1; 0: there is none yet; or an error. */
@@ -345,6 +403,17 @@ static int next_file(struct log *log)
 		return got < 0 ? got : 1;
 	end_file(log);
 	return begin_file(log, path);
+}
+
+/* A file that is none of the log: nothing more is read of it, and the next one comes. */
+static int leave_out(struct log *log, int err)
+{
+	if (!log->pattern) /* what a list names is asked for */
+		return err;
+	log->len = 0;
+	log->used = 0;
+	log->read_to = INT64_MAX / 2;
+	return 1;
 }
 
 /* --- frames --- */
@@ -456,17 +525,19 @@ int log_next(struct log *log, size_t max, struct batch *batch)
 	int got;
 
 	for (;;) {
-		got = 1;
-		if (log->fd < 0)
-			got = open_first(log);
-		if (got <= 0)
-			return got ?: LOG_NOTHING;
-		got = next_here(log, max, batch);
-		if (got != LOG_NOTHING)
+		got = log->fd < 0 ? open_first(log) : LOG_BATCH;
+		if (!got)
+			return LOG_NOTHING;
+		if (got > 0)
+			got = next_here(log, max, batch);
+		if (got == LOG_NOTHING)
+			got = next_file(log) ?: log->pattern ? LOG_NOTHING : LOG_END;
+		else if (got == -EBADMSG)
+			got = leave_out(log, got);
+		else
 			return got;
-		got = next_file(log);
-		if (got <= 0)
-			return got ?: log->pattern ? LOG_NOTHING : LOG_END;
+		if (got <= 0 || got == LOG_NOTHING)
+			return got;
 	}
 }
 

@@ -82,8 +82,11 @@ void log_begin_run(struct log *log);
 
 void log_end(struct log *log);
 
-/* Remove the files of a pattern that come before this one. */
-void log_remove_before(const char *pattern, const char *file);
+/* Remove the files of a pattern from one to before another. */
+void log_remove(const char *pattern, const char *from, const char *to);
+
+/* How many of them come before one. */
+unsigned int log_count_before(const char *pattern, const char *file);
 
 /*
  * Open and lock the file that remembers a mark, which stays empty if it is new.

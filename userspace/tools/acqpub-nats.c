@@ -10,6 +10,7 @@
  * `lock`; all else is the main thread's.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -34,8 +35,7 @@
 
 /* A message on its way. */
 struct slot {
-	const natsMsg *msg; /* only to be compared */
-	bool acked;
+	const natsMsg *msg; /* only to be compared; NULL: acknowledged */
 	uint32_t frames;
 	size_t bytes;
 	struct mark end;
@@ -51,6 +51,7 @@ struct trouble {
 
 struct publisher {
 	const struct publish_options *opt;
+	char shown[256]; /* the servers, without passwords */
 	natsConnection *nc;
 	jsCtx *js;
 	struct log log;
@@ -93,6 +94,22 @@ static void on_error(natsConnection *nc, natsSubscription *sub, natsStatus err, 
 	(void)sub;
 	(void)err;
 	(void)closure;
+}
+
+/* Without users and their passwords. */
+static void show_servers(const char *urls, char *shown, size_t room)
+{
+	const char *part = urls, *at, *end;
+	size_t len = 0;
+
+	for (*shown = 0; *part && len < room; part = *end ? end + 1 : end) {
+		end = part + strcspn(part, ",");
+		at = memchr(part, '@', end - part);
+		if (at)
+			part = at + 1;
+		len += snprintf(shown + len, room - len, "%s%.*s", len ? "," : "",
+				(int)(end - part), part);
+	}
 }
 
 static natsStatus set_servers(natsOptions *opts, const char *urls)
@@ -174,7 +191,7 @@ const char *why(natsStatus s)
 	return colon ? colon + 3 : text;
 }
 
-static int try_servers(natsConnection **nc, natsOptions *opts, const char *urls)
+static int try_servers(natsConnection **nc, natsOptions *opts, const char *shown)
 {
 	int64_t wait = RETRY_MIN_NS;
 	bool told = false;
@@ -185,11 +202,11 @@ static int try_servers(natsConnection **nc, natsOptions *opts, const char *urls)
 		if (s == NATS_OK)
 			return 0;
 		if (hopeless(s)) {
-			say("%s: %s", urls, why(s));
+			say("%s: %s", shown, why(s));
 			break;
 		}
 		if (!told)
-			say("%s: %s; waiting", urls, why(s));
+			say("%s: %s; waiting", shown, why(s));
 		told = true;
 		pause_ns(wait);
 		wait = wait < RETRY_MAX_NS ? 2 * wait : wait;
@@ -203,13 +220,15 @@ int connect_servers(natsConnection **nc, const struct servers *servers,
 	natsOptions *opts = NULL;
 	natsStatus s = natsOptions_Create(&opts);
 	int status = EXIT_LOSS;
+	char shown[256];
 
+	show_servers(servers->urls, shown, sizeof(shown));
 	if (s == NATS_OK)
 		s = set_options(opts, servers, changed, closure);
 	if (s == NATS_OK)
-		status = try_servers(nc, opts, servers->urls);
+		status = try_servers(nc, opts, shown);
 	else
-		say("%s: %s", servers->urls, why(s));
+		say("%s: %s", shown, why(s));
 	natsOptions_Destroy(opts);
 	return status;
 }
@@ -259,7 +278,7 @@ static void on_ack(jsCtx *js, natsMsg *msg, jsPubAck *ack, jsPubAckErr *err, voi
 	pthread_mutex_lock(&p->lock);
 	slot = slot_of(p, msg);
 	if (slot && ack)
-		slot->acked = true;
+		slot->msg = NULL; /* which another one may be made of */
 	if (slot && !ack) {
 		trouble.status = err->Err;
 		trouble.code = err->ErrCode;
@@ -328,7 +347,7 @@ static void linger(struct publisher *p, int64_t ns)
 	int64_t end = clock_ns() + ns;
 
 	pthread_mutex_lock(&p->lock);
-	while (!p->trouble.there && !interrupted && clock_ns() < end)
+	while (!p->trouble.there && (!interrupted || p->end_ns) && clock_ns() < end)
 		wait_changed(p, end - clock_ns());
 	pthread_mutex_unlock(&p->lock);
 }
@@ -338,7 +357,7 @@ static void wait_acks(struct publisher *p)
 	unsigned int head = p->head;
 
 	pthread_mutex_lock(&p->lock);
-	if (!p->trouble.there && p->count && !p->slots[head].acked)
+	if (!p->trouble.there && p->count && p->slots[head].msg)
 		wait_changed(p, LOOK_NS);
 	pthread_mutex_unlock(&p->lock);
 }
@@ -351,13 +370,16 @@ static int save(struct publisher *p, bool sync)
 	return mark_save(p->state_fd, p->opt->state, &p->acked, sync) ? EXIT_LOSS : 0;
 }
 
-static int saved(struct publisher *p, const char *file)
+/*
+ * The file that was at hand before, "" if there was none, and those up to the one now
+ * are no longer needed. They go before the mark is saved: then none is left behind,
+ * and what isn't there has been acknowledged.
+ */
+static int passed(struct publisher *p, const char *file)
 {
-	int status = save(p, false);
-
-	if (!status && p->opt->device && strcmp(file, p->acked.file))
-		log_remove_before(p->opt->pattern, p->acked.file);
-	return status;
+	if (p->opt->device && *file)
+		log_remove(p->opt->pattern, file, p->acked.file);
+	return save(p, false);
 }
 
 /* Move the mark on. */
@@ -369,7 +391,7 @@ static int advance(struct publisher *p)
 
 	strcpy(file, p->acked.file);
 	pthread_mutex_lock(&p->lock);
-	for (; p->count && p->slots[p->head].acked; p->count--, moved++) {
+	for (; p->count && !p->slots[p->head].msg; p->count--, moved++) {
 		slot = &p->slots[p->head];
 		p->acked = slot->end;
 		p->frames += slot->frames;
@@ -387,7 +409,7 @@ static int advance(struct publisher *p)
 	p->waiting = false;
 	if (clock_ns() - p->saved_ns < SAVE_NS && !strcmp(file, p->acked.file))
 		return 0;
-	return saved(p, file);
+	return passed(p, file);
 }
 
 /* --- streams --- */
@@ -417,7 +439,8 @@ static int create_stream(struct publisher *p)
 	free(subjects);
 	if (s == NATS_OK && opt->verbose)
 		say("stream %s: made, for %s", opt->stream, opt->create);
-	if (s == NATS_OK)
+	/* without an answer it may be there now, or later: publishing tells */
+	if (s == NATS_OK || s == NATS_TIMEOUT)
 		return 0;
 	say("stream %s: %s", opt->stream, why(s));
 	return EXIT_LOSS;
@@ -439,10 +462,9 @@ static int check_stream(struct publisher *p)
 	char *name;
 	natsStatus s = find_stream(p->js, p->opt->subject, &name);
 
-	/* without JetStream nobody answers; later that is a cluster without a leader */
-	if (s == NATS_NO_RESPONDERS && !p->messages && !p->retry_ns) {
-		say("%s: the server has no JetStream; start it with -js", p->opt->servers.urls);
-		return EXIT_LOSS;
+	if (s == NATS_NO_RESPONDERS && !p->waiting) {
+		say("%s: no JetStream yet (nats-server -js); waiting", p->shown);
+		p->waiting = true;
 	}
 	if (s != NATS_OK)
 		return 0;
@@ -482,7 +504,15 @@ static natsStatus set_header(natsMsg *msg, const char *name, const char *fmt, ..
 	return natsMsgHeader_Set(msg, name, text);
 }
 
-static natsStatus set_headers(natsMsg *msg, const struct batch *batch, const char *subject)
+static natsStatus set_key(natsMsg *msg, const char *name, const struct key *key)
+{
+	if (!key->run)
+		return set_header(msg, name, "-");
+	return set_header(msg, name, "%" PRIu64 ":%" PRIu64, key->run, key->seq);
+}
+
+static natsStatus set_headers(natsMsg *msg, const struct batch *batch, const struct key *acked,
+			      const char *subject)
 {
 	const struct mark *end = &batch->end;
 	natsStatus s;
@@ -498,11 +528,10 @@ static natsStatus set_headers(natsMsg *msg, const struct batch *batch, const cha
 		s = set_header(msg, HEADER_CRC, "%08x", batch->crc);
 	if (s == NATS_OK)
 		s = set_header(msg, HEADER_RUN, "%" PRIu64, end->run);
-	if (s == NATS_OK && batch->after.run)
-		s = set_header(msg, HEADER_AFTER, "%" PRIu64 ":%" PRIu64, batch->after.run,
-			       batch->after.seq);
-	else if (s == NATS_OK)
-		s = set_header(msg, HEADER_AFTER, "-");
+	if (s == NATS_OK)
+		s = set_key(msg, HEADER_AFTER, &batch->after);
+	if (s == NATS_OK)
+		s = set_key(msg, HEADER_ACKED, acked);
 	if (s == NATS_OK)
 		s = set_header(msg, HEADER_ID, "%" PRIu64 ":%" PRIu64 "-%" PRIu64 "@%s", end->run,
 			       batch->first, batch->last, subject);
@@ -540,7 +569,7 @@ static int send_batch(struct publisher *p, const struct batch *batch)
 
 	s = natsMsg_Create(&msg, p->opt->subject, NULL, batch->data, batch->bytes);
 	if (s == NATS_OK)
-		s = set_headers(msg, batch, p->opt->subject);
+		s = set_headers(msg, batch, &p->acked.after, p->opt->subject);
 	if (s != NATS_OK) {
 		say("%s: %s", p->opt->subject, natsStatus_GetText(s));
 		natsMsg_Destroy(msg);
@@ -576,6 +605,8 @@ static void forget(struct publisher *p)
 
 static bool is_full(const struct trouble *t)
 {
+	if (t->code == JSStreamMessageExceedsMaximumErr)
+		return false;
 	return strstr(t->text, "maximum") || t->code == JSStorageResourcesExceededErr ||
 	       t->code == JSInsufficientResourcesErr || t->code == JSAccountResourcesExceededErr;
 }
@@ -602,7 +633,7 @@ static void say_waiting(struct publisher *p, const struct trouble *t)
 static int wait_connection(struct publisher *p)
 {
 	if (!p->waiting)
-		say("%s: the connection is lost; waiting", p->opt->servers.urls);
+		say("%s: the connection is lost; waiting", p->shown);
 	p->waiting = true;
 	linger(p, LOOK_NS);
 	return 0;
@@ -610,7 +641,7 @@ static int wait_connection(struct publisher *p)
 
 static int say_closed(struct publisher *p, const struct trouble *t)
 {
-	say("%s: %s", p->opt->servers.urls, t->text);
+	say("%s: %s", p->shown, t->text);
 	return EXIT_LOSS;
 }
 
@@ -679,6 +710,9 @@ static int start_child(struct publisher *p)
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(EXIT_LOSS);
+	/* if the end takes it longer than us, nobody else may write here: the lock is its own, too */
+	fcntl(p->state_fd, F_SETFD, 0);
+	setenv("TZ", "UTC0", 1); /* an hour that comes twice would make names that came before */
 	execlp("acqread", "acqread", "-qq", "-d", opt->device, "--rotate-time", "10", "-o", output,
 	       NULL);
 	say("acqread: %s", strerror(errno));
@@ -827,13 +861,14 @@ static int begin_jetstream(struct publisher *p)
 	s = natsConnection_JetStream(&p->js, p->nc, &opts);
 	if (s == NATS_OK)
 		return check_stream(p);
-	say("%s: %s", p->opt->servers.urls, why(s));
+	say("%s: %s", p->shown, why(s));
 	return EXIT_LOSS;
 }
 
 static int begin(struct publisher *p)
 {
 	pthread_condattr_t attr;
+	unsigned int before;
 	int status;
 
 	pthread_mutex_init(&p->lock, NULL);
@@ -846,9 +881,15 @@ static int begin(struct publisher *p)
 	p->progress = isatty(STDERR_FILENO) && !p->opt->quiet;
 	if (p->opt->device && make_directories(p->opt->spool))
 		return EXIT_LOSS;
+	show_servers(p->opt->servers.urls, p->shown, sizeof(p->shown));
 	p->state_fd = mark_open(p->opt->state, &p->acked);
 	if (p->state_fd < 0)
 		return EXIT_LOSS;
+	before = p->opt->device ? log_count_before(p->opt->pattern, p->acked.file) : 0;
+	if (before)
+		say("%s: %u files come before what was acknowledged (was the clock set back?): "
+		    "publish them as FILEs, or remove them",
+		    p->opt->spool, before);
 	p->log.fd = -1;
 	p->log.files = p->opt->files;
 	p->log.count = p->opt->count;
@@ -882,7 +923,7 @@ int publish(const struct publish_options *opt)
 	status = begin(&p);
 	if (!status) {
 		status = publish_all(&p);
-		if (saved(&p, ""))
+		if (save(&p, false))
 			status = EXIT_LOSS;
 		summary(&p);
 	}

@@ -19,10 +19,11 @@
 #include "acqpub.h"
 #include "common.h"
 
-#define FETCH 32 /* messages at a time */
+#define ASK 32 /* messages at a time */
+#define EXPIRES_NS (2 * NSEC_PER_SEC) /* then the server says how many didn't come */
 #define IDLE_MS 250
-#define LOOK_IDLE 20 /* after so many idle fetches, see whether the consumer is still there */
-#define PATIENCE_NS (10 * NSEC_PER_SEC)
+#define ACK_WAIT_NS (5 * NSEC_PER_SEC) /* then a message comes again, */
+#define PATIENCE_NS (10 * NSEC_PER_SEC) /* so that it is there by then */
 #define PATIENCE_FIRST_NS NSEC_PER_SEC /* an old stream has forgotten its first frame */
 #define HELD_MAX (64U << 20) /* bytes */
 #define RETRY_NS (NSEC_PER_SEC / 4)
@@ -59,18 +60,25 @@ struct subscriber {
 
 	natsConnection *nc;
 	jsCtx *js;
-	natsSubscription *sub;
 	char *stream;
 	char name[128]; /* of the consumer */
-	uint64_t stream_seq; /* of the last message that came */
+	natsInbox *address; /* where messages come to */
+	natsSubscription *inbox;
+	uint64_t asked; /* messages that may still come */
+	int64_t heard_ns; /* when something came */
+	int64_t checked_ns;
+	uint64_t consumer_seq; /* of the last message that came */
+	uint64_t stream_seq;
 	uint64_t to_seq; /* with to_now: the stream's last, when we began */
-	unsigned int idle; /* fetches without a message */
 	bool over;
 
 	struct key done; /* the last frame that was written; run 0: none */
+	struct key acked; /* up to there the publisher knows all to be in the stream */
 	struct held *held; /* by run and first */
 	size_t held_bytes;
 	int64_t held_ns; /* since when the first of them has waited */
+	int64_t redelivered_ns; /* what an earlier reader left unread has come by then */
+	bool told; /* that we wait */
 	char *buf; /* aligned, as frames are */
 	size_t room;
 	uint64_t strange; /* messages that aren't ours, or damaged */
@@ -164,18 +172,17 @@ static bool parse_url(struct subscriber *s, const char *url)
 
 /* --- output --- */
 
-/* Returns 0, or -EPIPE: nobody reads it any more, or an exit status that was told. */
+/* Returns 0, or -EPIPE: nobody reads any more, or is to; or an exit status that was told. */
 static int write_all(const char *data, size_t bytes)
 {
 	ssize_t put;
 
 	while (bytes) {
 		put = write(STDOUT_FILENO, data, bytes);
-		if (put < 0 && errno == EPIPE)
+		if (put < 0 && (errno == EPIPE || (errno == EINTR && interrupted)))
 			return -EPIPE;
-		if (put < 0 && (errno != EINTR || interrupted)) {
-			if (errno != EINTR)
-				say("stdout: %s", strerror(errno));
+		if (put < 0 && errno != EINTR) {
+			say("stdout: %s", strerror(errno));
 			return EXIT_LOSS;
 		}
 		if (put > 0) {
@@ -260,12 +267,18 @@ static bool is_next(const struct subscriber *s, const struct held *h)
 	return compare(h->after.run, h->after.seq, s->done.run, s->done.seq) <= 0;
 }
 
-/* Nothing is held for ever. */
-static bool given_up(const struct subscriber *s)
+/* Is what this one waits for lost, not only late? Then it should have come before. */
+static bool is_lost(const struct subscriber *s, const struct held *h)
 {
 	int64_t patience = s->done.run ? PATIENCE_NS : PATIENCE_FIRST_NS;
 
-	return s->over || s->held_bytes > HELD_MAX || clock_ns() - s->held_ns > patience;
+	return clock_ns() - s->held_ns > patience &&
+	       compare(h->after.run, h->after.seq, s->acked.run, s->acked.seq) <= 0;
+}
+
+static bool given_up(const struct subscriber *s)
+{
+	return s->over || s->held_bytes > HELD_MAX || is_lost(s, s->held);
 }
 
 static void say_missing(const struct subscriber *s, const struct held *h)
@@ -275,10 +288,19 @@ static void say_missing(const struct subscriber *s, const struct held *h)
 		    s->done.seq, h->first);
 }
 
-static void ack(const struct subscriber *s, natsMsg *msg)
+/* The publisher has them still, and if it has ended, it wants to be started again. */
+static void say_late(struct subscriber *s)
+{
+	if (!s->told && s->done.run && clock_ns() - s->held_ns > PATIENCE_NS)
+		say("%s: what comes behind frame %" PRIu64 " isn't published yet; waiting",
+		    s->subject, s->done.seq);
+	s->told = s->told || clock_ns() - s->held_ns > PATIENCE_NS;
+}
+
+static void answer(const struct subscriber *s, natsMsg *msg, const char *what)
 {
 	if (s->consumer)
-		natsMsg_Ack(msg, NULL);
+		natsConnection_PublishString(s->nc, natsMsg_GetReply(msg), what);
 	natsMsg_Destroy(msg);
 }
 
@@ -289,7 +311,8 @@ static void drop_first(struct subscriber *s)
 	s->held = h->next;
 	s->held_bytes -= natsMsg_GetDataLength(h->msg);
 	s->held_ns = clock_ns();
-	ack(s, h->msg);
+	s->told = false;
+	answer(s, h->msg, "+ACK");
 	free(h);
 }
 
@@ -298,11 +321,15 @@ static int deliver(struct subscriber *s)
 {
 	int err = 0;
 
+	if (clock_ns() < s->redelivered_ns && s->held_bytes <= HELD_MAX)
+		return 0;
 	while (!err && s->held) {
 		if (!is_old(s, s->held)) {
 			if (!is_next(s, s->held)) {
-				if (!given_up(s))
+				if (!given_up(s)) {
+					say_late(s);
 					break;
+				}
 				say_missing(s, s->held);
 			}
 			err = write_message(s, s->held);
@@ -341,41 +368,69 @@ static bool header_number(natsMsg *msg, const char *name, uint64_t *value)
 	return header(msg, name, &text) && parse_number(text, 0, UINT64_MAX, value);
 }
 
-static bool parse_headers(natsMsg *msg, struct held *h, uint32_t *crc)
+/* "RUN:SEQUENCE", or "-": none. */
+static bool parse_key(const char *text, struct key *key)
 {
-	const char *after, *sum;
-
-	if (!header_number(msg, HEADER_RUN, &h->run) || !h->run ||
-	    !header_number(msg, HEADER_FIRST, &h->first) ||
-	    !header_number(msg, HEADER_LAST, &h->last) || !header(msg, HEADER_AFTER, &after) ||
-	    !header(msg, HEADER_CRC, &sum) || sscanf(sum, "%8x", crc) != 1)
-		return false;
-	return !strcmp(after, "-") ||
-	       sscanf(after, "%" SCNu64 ":%" SCNu64, &h->after.run, &h->after.seq) == 2;
+	*key = (struct key){ 0 };
+	return !strcmp(text, "-") ||
+	       sscanf(text, "%" SCNu64 ":%" SCNu64, &key->run, &key->seq) == 2;
 }
 
-static void strange(struct subscriber *s, natsMsg *msg, const char *why)
+static bool parse_headers(natsMsg *msg, struct held *h, struct key *acked, uint32_t *crc)
+{
+	const char *after, *upto, *sum;
+
+	if (!header(msg, HEADER_AFTER, &after))
+		return false;
+	/* somebody else's message may not know: then nothing is worth waiting for */
+	if (!header(msg, HEADER_ACKED, &upto))
+		upto = after;
+	return header_number(msg, HEADER_RUN, &h->run) && h->run &&
+	       header_number(msg, HEADER_FIRST, &h->first) &&
+	       header_number(msg, HEADER_LAST, &h->last) && parse_key(after, &h->after) &&
+	       parse_key(upto, acked) && header(msg, HEADER_CRC, &sum) &&
+	       sscanf(sum, "%8x", crc) == 1;
+}
+
+static void strange(struct subscriber *s, natsMsg *msg, const char *what)
 {
 	if (!s->strange++)
 		say("%s: message %" PRIu64 " of the stream %s; left out", s->subject, s->stream_seq,
-		    why);
-	ack(s, msg);
+		    what);
+	answer(s, msg, "+ACK");
+}
+
+/*
+ * Where a message is in the stream and in what the consumer gave us:
+ * $JS.ACK.[DOMAIN.ACCOUNT.]STREAM.CONSUMER.DELIVERED.STREAM_SEQ.CONSUMER_SEQ.TIME.PENDING[.MORE]
+ */
+static bool parse_reply(const char *reply, uint64_t *stream_seq, uint64_t *consumer_seq)
+{
+	unsigned int dots = 0, skip;
+	const char *p;
+
+	for (p = reply; p && *p; p++)
+		dots += *p == '.';
+	if (dots < 8)
+		return false;
+	for (p = reply, skip = dots >= 10 ? 7 : 5; skip; p++)
+		skip -= *p == '.';
+	return sscanf(p, "%" SCNu64 ".%" SCNu64, stream_seq, consumer_seq) == 2;
 }
 
 static void look_at(struct subscriber *s, natsMsg *msg)
 {
 	struct held h = { .msg = msg };
-	jsMsgMetaData *meta = NULL;
+	struct key acked;
 	uint32_t crc;
 
-	if (natsMsg_GetMetaData(&meta, msg) == NATS_OK) {
-		if (meta->Sequence.Stream > s->stream_seq)
-			s->stream_seq = meta->Sequence.Stream;
-		jsMsgMetaData_Destroy(meta);
-	}
-	if (!parse_headers(msg, &h, &crc))
+	if (!parse_headers(msg, &h, &acked, &crc)) {
 		strange(s, msg, "is not acqpub's");
-	else if (crc != crc32c(natsMsg_GetData(msg), natsMsg_GetDataLength(msg)))
+		return;
+	}
+	if (compare(acked.run, acked.seq, s->acked.run, s->acked.seq) > 0)
+		s->acked = acked;
+	if (crc != crc32c(natsMsg_GetData(msg), natsMsg_GetDataLength(msg)))
 		strange(s, msg, "is damaged");
 	else
 		hold(s, &h);
@@ -399,9 +454,13 @@ static void set_start(const struct subscriber *s, jsConsumerConfig *config)
 
 static void set_config(const struct subscriber *s, jsConsumerConfig *config)
 {
+	jsConsumerConfig_Init(config);
+	config->FilterSubject = s->subject;
+	config->Durable = s->consumer;
 	set_start(s, config);
 	if (s->consumer) {
 		config->AckPolicy = js_AckExplicit;
+		config->AckWait = ACK_WAIT_NS;
 		config->MaxAckPending = UNACKED_MAX;
 	} else {
 		config->AckPolicy = js_AckNone;
@@ -410,29 +469,17 @@ static void set_config(const struct subscriber *s, jsConsumerConfig *config)
 }
 
 /* A durable consumer that is there stays as it is. */
-static bool goes_on(const struct subscriber *s)
+static natsStatus get_consumer(struct subscriber *s, jsConsumerInfo **info)
 {
-	jsConsumerInfo *info = NULL;
 	natsStatus st = NATS_NOT_FOUND;
+	jsConsumerConfig config;
 
 	if (s->consumer)
-		st = js_GetConsumerInfo(&info, s->js, s->stream, s->consumer, NULL, NULL);
-	jsConsumerInfo_Destroy(info);
-	return st == NATS_OK;
-}
-
-/* Of a durable one it is ours, of another the server's. */
-static natsStatus find_name(struct subscriber *s)
-{
-	jsConsumerInfo *info = NULL;
-	natsStatus st = NATS_OK;
-
-	if (!s->consumer)
-		st = natsSubscription_GetConsumerInfo(&info, s->sub, NULL, NULL);
-	if (st == NATS_OK)
-		snprintf(s->name, sizeof(s->name), "%s", s->consumer ?: info->Name);
-	jsConsumerInfo_Destroy(info);
-	return st;
+		st = js_GetConsumerInfo(info, s->js, s->stream, s->consumer, NULL, NULL);
+	if (st != NATS_NOT_FOUND)
+		return st;
+	set_config(s, &config);
+	return js_AddConsumer(info, s->js, s->stream, &config, NULL, NULL);
 }
 
 static natsStatus find_end(struct subscriber *s)
@@ -446,144 +493,213 @@ static natsStatus find_end(struct subscriber *s)
 	return st;
 }
 
+/* What comes to the old address from now on is none of ours. */
 static void drop_consumer(struct subscriber *s)
 {
-	natsSubscription_Destroy(s->sub);
-	s->sub = NULL;
+	natsSubscription_Destroy(s->inbox);
+	natsInbox_Destroy(s->address);
+	s->inbox = NULL;
+	s->address = NULL;
 }
 
-/* Its server may have forgotten it; then another one goes on. */
-static void check_consumer(struct subscriber *s)
+static natsStatus open_inbox(struct subscriber *s)
 {
-	jsConsumerInfo *info = NULL;
-	jsErrCode code = 0;
-	natsStatus st;
+	natsStatus st = natsInbox_Create(&s->address);
 
-	s->idle = 0;
-	st = js_GetConsumerInfo(&info, s->js, s->stream, s->name, NULL, &code);
-	if (st == NATS_OK) {
-		if (s->to_now && !info->NumPending && !info->NumAckPending)
-			s->over = true;
-		jsConsumerInfo_Destroy(info);
-	} else if (code == JSConsumerNotFoundErr || st == NATS_NOT_FOUND) {
-		drop_consumer(s);
-	}
-}
-
-static natsStatus make_consumer(struct subscriber *s)
-{
-	jsSubOptions opts;
-	natsStatus st;
-
-	jsSubOptions_Init(&opts);
-	opts.Stream = s->stream;
-	if (goes_on(s))
-		opts.Consumer = s->consumer;
-	else
-		set_config(s, &opts.Config);
-	st = js_PullSubscribe(&s->sub, s->js, s->subject, s->consumer, NULL, &opts, NULL);
+	s->asked = 0;
+	s->consumer_seq = 0;
+	s->heard_ns = clock_ns();
 	if (st == NATS_OK)
-		st = find_name(s);
-	if (st == NATS_OK && s->to_now)
-		check_consumer(s);
+		st = natsConnection_SubscribeSync(&s->inbox, s->nc, s->address);
+	if (st == NATS_OK)
+		st = natsSubscription_SetPendingLimits(s->inbox, -1, -1);
 	return st;
 }
 
-/* Returns -1: go on; else the exit status. */
-static int begin_consumer(struct subscriber *s)
+/* What the server has given has come, and there is no more. */
+static bool at_end(const struct subscriber *s, const jsConsumerInfo *info)
 {
-	static bool told;
+	if (s->consumer)
+		return info->AckFloor.Stream >= s->to_seq ||
+		       (!info->NumPending && !info->NumAckPending);
+	return !info->NumPending && info->Delivered.Consumer == s->consumer_seq;
+}
+
+/* Returns 0, or an exit status after a line. */
+static int look_at_consumer(struct subscriber *s, const jsConsumerInfo *info)
+{
+	if (strcmp(info->Config->FilterSubject ?: "", s->subject)) {
+		say("consumer %s is of %s, not of %s; use another name", info->Name,
+		    info->Config->FilterSubject ?: "the whole stream", s->subject);
+		return EXIT_LOSS;
+	}
+	snprintf(s->name, sizeof(s->name), "%s", info->Name);
+	if (!s->stream_seq)
+		s->stream_seq = info->Delivered.Stream;
+	if (!s->done.run && s->consumer && info->NumAckPending)
+		s->redelivered_ns = clock_ns() + info->Config->AckWait + NSEC_PER_SEC;
+	s->over = s->to_now && at_end(s, info);
+	return 0;
+}
+
+/* The server may have forgotten it, or lost what it sent; then another one goes on. */
+static void check_consumer(struct subscriber *s)
+{
+	jsConsumerInfo *info = NULL;
+	natsStatus st = js_GetConsumerInfo(&info, s->js, s->stream, s->name, NULL, NULL);
+
+	s->heard_ns = clock_ns();
+	s->checked_ns = s->heard_ns;
+	if (st == NATS_OK && s->to_now)
+		s->over = at_end(s, info);
+	if (st == NATS_NOT_FOUND ||
+	    (!s->consumer && (st != NATS_OK || info->Delivered.Consumer != s->consumer_seq)))
+		drop_consumer(s);
+	jsConsumerInfo_Destroy(info);
+}
+
+static natsStatus find_all(struct subscriber *s, jsConsumerInfo **info)
+{
 	natsStatus st = NATS_OK;
 
 	if (!s->stream)
 		st = find_stream(s->js, s->subject, &s->stream);
-	if (st == NATS_OK && !s->stream) {
-		say("no stream has %s; was it ever published?", s->subject);
-		return EXIT_LOSS;
-	}
-	if (st == NATS_OK && s->to_now && !s->to_seq)
+	if (st != NATS_OK || !s->stream)
+		return st;
+	if (s->to_now && !s->to_seq)
 		st = find_end(s);
 	if (st == NATS_OK)
-		st = make_consumer(s);
-	if (st == NATS_OK)
-		return -1;
-	drop_consumer(s);
-	if (!told)
-		say("%s: %s; waiting", s->subject,
-		    nats_GetLastError(NULL) ?: natsStatus_GetText(st));
-	told = true;
-	pause_ns(RETRY_NS);
-	return -1;
+		st = get_consumer(s, info);
+	return st == NATS_OK ? open_inbox(s) : st;
+}
+
+/* Returns 0: go on; else the exit status. */
+static int begin_consumer(struct subscriber *s)
+{
+	jsConsumerInfo *info = NULL;
+	natsStatus st = find_all(s, &info);
+	static bool told;
+	int status = 0;
+
+	if (st == NATS_OK && !s->stream) {
+		say("no stream has %s; was it ever published?", s->subject);
+		status = EXIT_LOSS;
+	} else if (st == NATS_OK) {
+		status = look_at_consumer(s, info);
+	} else {
+		drop_consumer(s);
+		if (!told)
+			say("%s: %s; waiting", s->subject, why(st));
+		told = true;
+		pause_ns(RETRY_NS);
+	}
+	jsConsumerInfo_Destroy(info);
+	return status;
 }
 
 /* --- the stream --- */
 
-/* What is there, or the next that comes. */
-static natsStatus fetch(struct subscriber *s, natsMsgList *list)
+/* So that there are always some on their way. */
+static void ask(struct subscriber *s)
 {
-	jsFetchRequest request;
-	natsStatus st;
+	char subject[SUBJECT_MAX + 160], body[64];
 
-	jsFetchRequest_Init(&request);
-	request.Batch = FETCH;
-	request.NoWait = true;
-	request.Expires = IDLE_MS * INT64_C(1000000);
-	st = natsSubscription_FetchRequest(list, s->sub, &request);
-	if (st == NATS_OK && list->Count)
-		return st;
-	natsMsgList_Destroy(list);
-	return natsSubscription_Fetch(list, s->sub, 1, IDLE_MS, NULL);
+	if (s->asked > ASK / 2)
+		return;
+	snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.MSG.NEXT.%s.%s", s->stream, s->name);
+	snprintf(body, sizeof(body), "{\"batch\":%d,\"expires\":%" PRId64 "}", ASK, EXPIRES_NS);
+	if (natsConnection_PublishRequestString(s->nc, subject, s->address, body) == NATS_OK)
+		s->asked += ASK;
 }
 
-static void take(struct subscriber *s, natsMsgList *list)
+/* A request is over: its time, or something has happened to the consumer. */
+static void take_status(struct subscriber *s, natsMsg *msg, const char *status)
 {
-	int i;
+	uint64_t left;
 
-	s->idle = 0;
-	for (i = 0; i < list->Count; i++) {
-		look_at(s, list->Msgs[i]);
-		list->Msgs[i] = NULL;
+	if (strcmp(status, "408") || !header_number(msg, "Nats-Pending-Messages", &left) ||
+	    left > s->asked)
+		left = s->asked;
+	s->asked -= left;
+	natsMsg_Destroy(msg);
+	if (strcmp(status, "408"))
+		pause_ns(RETRY_NS);
+	if (strcmp(status, "408") || (s->to_now && !s->asked))
+		check_consumer(s);
+}
+
+static void take(struct subscriber *s, natsMsg *msg)
+{
+	uint64_t stream_seq, consumer_seq;
+	const char *status;
+
+	s->heard_ns = clock_ns();
+	if (!natsMsg_GetDataLength(msg) && header(msg, "Status", &status)) {
+		take_status(s, msg, status);
+		return;
 	}
-	natsMsgList_Destroy(list);
-	if (s->to_now && s->stream_seq >= s->to_seq)
+	s->asked -= !!s->asked;
+	if (!parse_reply(natsMsg_GetReply(msg), &stream_seq, &consumer_seq)) {
+		natsMsg_Destroy(msg);
+		return;
+	}
+	if (!s->consumer && consumer_seq != s->consumer_seq + 1) {
+		/* the connection was lost, and some with it */
+		natsMsg_Destroy(msg);
+		drop_consumer(s);
+		return;
+	}
+	s->consumer_seq = consumer_seq;
+	if (stream_seq > s->stream_seq)
+		s->stream_seq = stream_seq;
+	look_at(s, msg);
+	if (s->to_now && !s->consumer && s->stream_seq >= s->to_seq)
 		s->over = true;
 }
 
-static void read_some(struct subscriber *s)
+/* Is it time to ask how the consumer is? */
+static bool check_is_due(const struct subscriber *s)
 {
-	natsMsgList list = { 0 };
-	natsStatus st = fetch(s, &list);
+	int64_t now = clock_ns();
 
-	if (st == NATS_OK) {
-		take(s, &list);
-		return;
-	}
-	s->idle++;
-	if (st != NATS_TIMEOUT && st != NATS_NOT_FOUND)
+	if (s->to_now && s->stream_seq >= s->to_seq && now - s->checked_ns > RETRY_NS)
+		return true;
+	/* the server has always something to say */
+	return now - s->heard_ns > EXPIRES_NS + NSEC_PER_SEC;
+}
+
+static void receive(struct subscriber *s)
+{
+	natsMsg *msg = NULL;
+	natsStatus st;
+
+	ask(s);
+	st = natsSubscription_NextMsg(&msg, s->inbox, IDLE_MS);
+	if (st == NATS_OK)
+		take(s, msg);
+	else if (st != NATS_TIMEOUT)
 		pause_ns(RETRY_NS);
-	if (s->to_now || s->idle >= LOOK_IDLE || (st != NATS_TIMEOUT && st != NATS_NOT_FOUND))
-		check_consumer(s);
+	if (!s->inbox || !check_is_due(s))
+		return;
+	if (clock_ns() - s->heard_ns > EXPIRES_NS)
+		s->asked = 0;
+	check_consumer(s);
 }
 
 static int run(struct subscriber *s)
 {
 	int err = 0;
 
-	while (!err && !interrupted && !s->over) {
-		if (!s->sub) {
-			err = begin_consumer(s);
-			if (err > 0)
-				return err;
-			err = 0;
-			continue;
-		}
-		read_some(s);
-		err = deliver(s);
-		if (nobody_reads())
-			err = -EPIPE;
+	while (!err && !interrupted && !s->over && !nobody_reads()) {
 		if (natsConnection_IsClosed(s->nc)) {
-			say("%s: the server has shut us out", s->servers.urls);
+			say("the servers have shut us out");
 			return EXIT_LOSS;
+		}
+		if (s->inbox) {
+			receive(s);
+			err = deliver(s);
+		} else {
+			err = begin_consumer(s);
 		}
 	}
 	if (!err && s->over)
@@ -591,15 +707,25 @@ static int run(struct subscriber *s)
 	return err == -EPIPE ? 0 : err ?: s->strange ? EXIT_LOSS : 0;
 }
 
-static void end(struct subscriber *s)
+/* What came and wasn't written is for the next reader. */
+static void give_back(struct subscriber *s)
 {
-	while (s->held) { /* not acknowledged */
-		struct held *h = s->held;
+	struct held *h;
+	natsMsg *msg;
 
+	while (s->held) {
+		h = s->held;
 		s->held = h->next;
-		natsMsg_Destroy(h->msg);
+		answer(s, h->msg, "-NAK");
 		free(h);
 	}
+	while (s->inbox && natsSubscription_NextMsg(&msg, s->inbox, 1) == NATS_OK)
+		answer(s, msg, "-NAK");
+}
+
+static void end(struct subscriber *s)
+{
+	give_back(s);
 	natsConnection_FlushTimeout(s->nc, 1000);
 	drop_consumer(s);
 	jsCtx_Destroy(s->js);

@@ -354,6 +354,23 @@ static bool good_subject(const char *subject)
 	       bad_value("--subject", subject, "words between dots, like acq.lab1.adc");
 }
 
+/* Wildcards are for the names of files. */
+static bool plain_folder(const char *what, const char *path, const char *name)
+{
+	char folder[PATH_MAX];
+
+	snprintf(folder, sizeof(folder), "%.*s", (int)(name - path), path);
+	return !strpbrk(folder, "*?[%") ||
+	       bad_value(what, path, "in a folder whose name has no * ? [ or %");
+}
+
+static bool plain_folders(const struct publish_options *opt)
+{
+	if (opt->device)
+		return plain_folder("--spool", opt->spool, strchr(opt->spool, 0));
+	return !opt->pattern || plain_folder("--follow", opt->pattern, base_name(opt->pattern));
+}
+
 static bool complete(struct publish_options *opt)
 {
 	if (!consistent(opt))
@@ -362,7 +379,7 @@ static bool complete(struct publish_options *opt)
 	opt->spool = opt->spool ?: default_spool();
 	opt->replicas = opt->replicas ?: 1;
 	opt->subject = opt->subject ?: default_subject(opt);
-	if (!good_subject(opt->subject))
+	if (!good_subject(opt->subject) || !plain_folders(opt))
 		return false;
 	if (opt->device)
 		opt->pattern = spool_pattern(opt);

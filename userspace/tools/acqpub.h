@@ -57,6 +57,7 @@ struct publish_options {
 #define HEADER_CRC "Acq-Crc32c"
 #define HEADER_RUN "Acq-Run"
 #define HEADER_AFTER "Acq-After"
+#define HEADER_ACKED "Acq-Acked"
 #define HEADER_ID "Nats-Msg-Id"
 #define HEADERS_MAX 1024 /* bytes that they take, at most */
 
