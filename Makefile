@@ -25,15 +25,15 @@ help: ## this list
 
 .PHONY: deps
 deps: ## install the packages that all of these need
-	@tests/deps build run test check bench deb install
+	@tests/deps build run test check bench deb install publish
 
 .PHONY: all
 all: deps-build userspace ## build the tools, and the modules if KVER has headers
 	@if [ -d $(KBUILD) ]; then $(MAKE) -s modules; \
 	else echo "acq: no headers for the kernel $(KVER), so no modules"; fi
 
-.PHONY: deps-build deps-run deps-test deps-check deps-bench deps-deb deps-install
-deps-build deps-run deps-test deps-check deps-bench deps-deb deps-install:
+.PHONY: deps-build deps-run deps-test deps-check deps-bench deps-deb deps-install deps-publish
+deps-build deps-run deps-test deps-check deps-bench deps-deb deps-install deps-publish:
 	@tests/deps $(@:deps-%=%)
 
 .PHONY: modules
@@ -72,6 +72,10 @@ test: deps-test ## all suites on the host and in the guests
 .PHONY: test-install
 test-install: deps-install ## install the packages in a Debian guest, use them, purge them
 	@tests/install/run
+
+.PHONY: test-publish
+test-publish: deps-publish ## acqpub with servers, disks and networks that fail; CASE="a b" narrows
+	@tests/publish/run $(CASE)
 
 .PHONY: torture
 torture: deps-test ## the same with full counts and on every kernel, for hours

@@ -23,12 +23,13 @@ static inline void *zeroed(size_t bytes)
 /* One frame in memory of its own, aligned; the payload is 0. */
 static inline struct acq_frame *new_frame(uint64_t seq, int format, int channels, uint32_t bytes)
 {
-	struct acq_frame *frame = zeroed(FRAME_ROOM);
+	uint32_t stride = (sizeof(struct acq_frame) + bytes + 7) / 8 * 8;
+	struct acq_frame *frame = zeroed(stride > FRAME_ROOM ? stride : FRAME_ROOM);
 
 	frame->seq = seq;
 	frame->timestamp_ns = 1000000000 + seq * 1000000;
 	frame->bytes = bytes;
-	frame->stride = (sizeof(*frame) + bytes + 7) / 8 * 8;
+	frame->stride = stride;
 	frame->rate_hz = 1000;
 	frame->format = format;
 	frame->channels = channels;
