@@ -4,6 +4,8 @@
  *	raw ports N			N free ports of the loopback
  *	raw request URL SUBJECT [JSON]	ask the server; 1 if it answers with an error
  *	raw bare URL SUBJECT FILE	publish the bytes as they are, 64 KiB a message
+ *	raw count URL STREAM HOSTS FRAMES	of the HOSTS subjects acq.STREAM.hN, which have
+ *		frames from 0 to FRAMES: messages, frames, frames that are there again
  *	raw plan URL SUBJECT CAPTURE	publish the messages that stdin has, a line each:
  *		INDEX COUNT [RUN [AFTER [damaged]]]
  * A message of a plan has the headers of acqpub(1) and COUNT frames, from the INDEXth
@@ -136,6 +138,105 @@ static void bare(const char *url, const char *subject, const char *name)
 	natsConnection_Destroy(nc);
 }
 
+/* --- count --- */
+
+struct tally {
+	size_t hosts;
+	size_t frames;
+	uint8_t *seen;
+	size_t messages;
+	size_t unique;
+	size_t again;
+};
+
+static size_t number(const char *text, size_t below)
+{
+	char *end;
+	size_t n = strtoull(text, &end, 10);
+
+	if (end == text || *end || n >= below)
+		errx(1, "%s is not a number below %zu", text, below);
+	return n;
+}
+
+static size_t header_number(natsMsg *msg, const char *key, size_t below)
+{
+	const char *text = "";
+
+	must(natsMsgHeader_Get(msg, key, &text), key);
+	return number(text, below);
+}
+
+/* Hosts are called h0, h1 and so on, and the first of a stream has a number divisible by HOSTS. */
+static void count_message(struct tally *t, natsMsg *msg)
+{
+	const char *host = strrchr(natsMsg_GetSubject(msg), 'h');
+	uint8_t *seen = t->seen + number(host + 1, SIZE_MAX) % t->hosts * t->frames;
+	size_t first = header_number(msg, "Acq-First", t->frames);
+	size_t last = header_number(msg, "Acq-Last", t->frames), i;
+
+	t->messages++;
+	for (i = first; i <= last; i++) {
+		t->unique += !seen[i];
+		t->again += seen[i];
+		seen[i] = 1;
+	}
+}
+
+static natsSubscription *all_headers(jsCtx *js, const char *stream)
+{
+	natsSubscription *sub = NULL;
+	jsSubOptions opts;
+	char subject[64];
+
+	snprintf(subject, sizeof(subject), "acq.%s.>", stream);
+	jsSubOptions_Init(&opts);
+	opts.Stream = stream;
+	opts.Config.AckPolicy = js_AckNone;
+	opts.Config.HeadersOnly = true;
+	must(js_PullSubscribe(&sub, js, subject, NULL, NULL, &opts, NULL), stream);
+	return sub;
+}
+
+static uint64_t messages_of(jsCtx *js, const char *stream)
+{
+	jsStreamInfo *info = NULL;
+	uint64_t messages;
+
+	must(js_GetStreamInfo(&info, js, stream, NULL, NULL), stream);
+	messages = info->State.Msgs;
+	jsStreamInfo_Destroy(info);
+	return messages;
+}
+
+static void count(const char *url, const char *stream, const char *hosts, const char *frames)
+{
+	struct tally t = { .hosts = number(hosts, UINT32_MAX),
+			   .frames = number(frames, UINT32_MAX) };
+	natsConnection *nc = connected(url);
+	natsSubscription *sub;
+	natsMsgList list;
+	uint64_t end;
+	jsCtx *js;
+	int i;
+
+	must(natsConnection_JetStream(&js, nc, NULL), url);
+	end = messages_of(js, stream);
+	sub = all_headers(js, stream);
+	t.seen = calloc(t.hosts, t.frames);
+	while (t.messages < end) {
+		must(natsSubscription_Fetch(&list, sub, 500, WAIT_MS, NULL), stream);
+		for (i = 0; i < list.Count; i++)
+			count_message(&t, list.Msgs[i]);
+		natsMsgList_Destroy(&list);
+	}
+	printf("%zu %zu %zu\n", t.messages, t.unique, t.again);
+	free(t.seen);
+	natsSubscription_Destroy(sub);
+	jsCtx_Destroy(js);
+	natsConnection_Destroy(nc);
+}
+
 /* --- plan --- */
 
 static uint32_t crc32c(const char *data, size_t bytes)
@@ -259,6 +360,8 @@ int main(int argc, char **argv)
 		return request(argv[2], argv[3], argc > 4 ? argv[4] : "");
 	else if (!strcmp(mode, "bare") && argc == 5)
 		bare(argv[2], argv[3], argv[4]);
+	else if (!strcmp(mode, "count") && argc == 6)
+		count(argv[2], argv[3], argv[4], argv[5]);
 	else if (!strcmp(mode, "plan") && argc == 5)
 		plan(argv[2], argv[3], argv[4]);
 	else

@@ -14,7 +14,7 @@ make -s -C "$top" userspace >&2 && make -s -C "$here" O="$build" >&2 || exit
 
 work=$(mktemp -d)
 dir=$work
-declare -A port pid
+declare -A port monitor pid
 
 # What this shell has started is killed; a server that isn't its child any more, too.
 end_all() {
@@ -43,11 +43,12 @@ eventually() {
 # configure NAME [LINES]: a server that serve can start, any number of times; LINES are for its
 # configuration
 configure() {
-	port[$1]=$(raw ports 1)
+	read -r port["$1"] monitor["$1"] < <(raw ports 2 | xargs)
 	mkdir -p "$dir/$1"
 	cat >"$dir/$1.conf" <<-END
 		server_name: $1
 		listen: "127.0.0.1:${port[$1]}"
+		http: "127.0.0.1:${monitor[$1]}"
 		jetstream { store_dir: "$dir/$1" }
 		${2-}
 	END
@@ -88,7 +89,7 @@ three_servers() {
 		configure $name "cluster { name: acq, listen: \"127.0.0.1:${routed[i]}\", routes: [ ${routes#,} ] }"
 		serve $name
 	done
-	url=$(url_of n1),$(url_of n2),$(url_of n3)
+	url=$(url_of n1),127.0.0.1:${port[n2]},127.0.0.1:${port[n3]}
 	eventually 60 answers
 }
 
