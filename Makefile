@@ -77,6 +77,14 @@ test-install: deps-install ## install the packages in a Debian guest, use them, 
 test-publish: deps-publish ## acqpub with servers, disks and networks that fail; CASE="a b" narrows
 	@tests/publish/run $(CASE)
 
+.PHONY: bench-publish
+bench-publish: deps-publish ## acqpub beside a bare publisher of the same bytes
+	@tests/publish/bench
+
+.PHONY: sim-publish
+sim-publish: deps-publish ## a thousand publishers and a cluster of three servers
+	@tests/publish/cluster
+
 .PHONY: torture
 torture: deps-test ## the same with full counts and on every kernel, for hours
 	@tests/qemu/run-tests torture
