@@ -2,7 +2,7 @@
 /*
  * crowd - many publishers, all alive at once, and what each of them cost:
  *	crowd N FRAMES RATE DIR SERVERS
- * The Ith, from 0, follows DIR/I-*.acq and publishes to acq.gG.hI, where group G has
+ * The Ith, from 0, follows DIR/I/adc-*.acq and publishes to acq.gG.hI, where group G has
  * a hundred hosts. A line on stdin has the captures grow: FRAMES frames of 1 KiB each,
  * at RATE a second. The next line ends the publishers, and for each of them stdout gets
  * its processor seconds, its peak in KiB, and its status.
@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -44,9 +45,9 @@ static void publish(const struct crowd *c, unsigned int i)
 	int fd;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	snprintf(pattern, sizeof(pattern), "%s/%u-*.acq", c->dir, i);
+	snprintf(pattern, sizeof(pattern), "%s/%u/adc-*.acq", c->dir, i);
 	snprintf(subject, sizeof(subject), "acq.g%u.h%u", i / GROUP, i);
-	snprintf(log, sizeof(log), "%s/%u.log", c->dir, i);
+	snprintf(log, sizeof(log), "%s/%u/log", c->dir, i);
 	fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (fd < 0 || dup2(fd, STDERR_FILENO) < 0)
 		err(1, "%s", log);
@@ -60,7 +61,10 @@ static void begin(struct crowd *c, unsigned int i)
 	struct member *m = &c->members[i];
 	char name[4096];
 
-	snprintf(name, sizeof(name), "%s/%u-1.acq", c->dir, i);
+	snprintf(name, sizeof(name), "%s/%u", c->dir, i);
+	if (mkdir(name, 0777))
+		err(1, "%s", name);
+	snprintf(name, sizeof(name), "%s/%u/adc-1.acq", c->dir, i);
 	m->capture = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (m->capture < 0)
 		err(1, "%s", name);
@@ -86,7 +90,7 @@ static void grow(const struct crowd *c, struct acq_frame *frame)
 	fill_counter(frame);
 	for (i = 0; i < c->count; i++)
 		if (write(c->members[i].capture, frame, frame->stride) != (ssize_t)frame->stride)
-			err(1, "%s/%u-1.acq", c->dir, i);
+			err(1, "%s/%u/adc-1.acq", c->dir, i);
 	frame->flags = 0;
 	frame->seq++;
 }
