@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "frames.h"
+#include "../unit/frames.h"
 
 #define GROUP 100
 #define FRAME_BYTES 1024

@@ -27,8 +27,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <acq.h>
 #include <nats/nats.h>
+
+#include "../unit/frames.h"
 
 #define WAIT_MS 2000
 #define BARE_BYTES (64U * 1024)
@@ -149,13 +150,13 @@ struct tally {
 	size_t again;
 };
 
-static size_t number(const char *text, size_t below)
+static size_t parsed(const char *text, size_t below)
 {
 	char *end;
 	size_t n = strtoull(text, &end, 10);
 
 	if (end == text || *end || n >= below)
-		errx(1, "%s is not a number below %zu", text, below);
+		errx(1, "%s: not a count below %zu", text, below);
 	return n;
 }
 
@@ -164,14 +165,14 @@ static size_t header_number(natsMsg *msg, const char *key, size_t below)
 	const char *text = "";
 
 	must(natsMsgHeader_Get(msg, key, &text), key);
-	return number(text, below);
+	return parsed(text, below);
 }
 
 /* Hosts are called h0, h1 and so on, and the first of a stream has a number divisible by HOSTS. */
 static void count_message(struct tally *t, natsMsg *msg)
 {
 	const char *host = strrchr(natsMsg_GetSubject(msg), 'h');
-	uint8_t *seen = t->seen + number(host + 1, SIZE_MAX) % t->hosts * t->frames;
+	uint8_t *seen = t->seen + parsed(host + 1, SIZE_MAX) % t->hosts * t->frames;
 	size_t first = header_number(msg, "Acq-First", t->frames);
 	size_t last = header_number(msg, "Acq-Last", t->frames), i;
 
@@ -211,8 +212,8 @@ static uint64_t messages_of(jsCtx *js, const char *stream)
 
 static void count(const char *url, const char *stream, const char *hosts, const char *frames)
 {
-	struct tally t = { .hosts = number(hosts, UINT32_MAX),
-			   .frames = number(frames, UINT32_MAX) };
+	struct tally t = { .hosts = parsed(hosts, UINT32_MAX),
+			   .frames = parsed(frames, UINT32_MAX) };
 	natsConnection *nc = connected(url);
 	natsSubscription *sub;
 	natsMsgList list;
@@ -223,7 +224,7 @@ static void count(const char *url, const char *stream, const char *hosts, const 
 	must(natsConnection_JetStream(&js, nc, NULL), url);
 	end = messages_of(js, stream);
 	sub = all_headers(js, stream);
-	t.seen = calloc(t.hosts, t.frames);
+	t.seen = zeroed(t.hosts * t.frames);
 	while (t.messages < end) {
 		must(natsSubscription_Fetch(&list, sub, 500, WAIT_MS, NULL), stream);
 		for (i = 0; i < list.Count; i++)
@@ -298,7 +299,7 @@ static natsMsg *message(const struct capture *capture, const struct line *line, 
 	const struct acq_frame *first = frame_at(capture, line->index);
 	const struct acq_frame *last = frame_at(capture, line->index + line->count - 1);
 	size_t bytes = line->count * first->stride;
-	char *copy = malloc(bytes);
+	char *copy = zeroed(bytes);
 	natsMsg *msg;
 
 	memcpy(copy, first, bytes);

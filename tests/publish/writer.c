@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "frames.h"
+#include "../unit/frames.h"
 
 #define LOST_AT_ONCE 3
 #define TICK_NS 10000000L
