@@ -120,18 +120,23 @@ static int open_locked(const char *path)
 int mark_open(const char *path, struct mark *mark)
 {
 	char text[MARK_BYTES + 1] = "";
-	int fd = open_locked(path);
+	int fd = open_locked(path), err = -EBADMSG;
 	ssize_t got;
 
-	*mark = (struct mark){ 0 };
+	*mark = (struct mark){ .boot = "-" };
 	if (fd < 0)
 		return fd;
 	got = pread(fd, text, MARK_BYTES, 0);
-	if (!got || (got > 0 && parse_mark(text, mark)))
+	if (got > 0 && parse_mark(text, mark))
 		return fd;
-	say("%s: not what acqpub wrote; remove it to publish everything again", path);
+	if (!got) /* from now on it has its place on the disk, however full that will be */
+		err = mark_save(fd, path, mark, true);
+	else
+		say("%s: not what acqpub wrote; remove it to publish everything again", path);
+	if (!err)
+		return fd;
 	close(fd);
-	return -EBADMSG;
+	return err;
 }
 
 static void key_text(const struct key *key, char text[48])

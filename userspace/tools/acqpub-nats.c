@@ -26,6 +26,7 @@
 #include "common.h"
 
 #define ACK_WAIT_MS 5000
+#define ACK_WAIT_MAX_MS 40000
 #define END_WAIT_NS (5 * NSEC_PER_SEC) /* for what is on its way when we are to end */
 #define SAVE_NS NSEC_PER_SEC
 #define REMIND_NS (60 * NSEC_PER_SEC)
@@ -126,6 +127,14 @@ static natsStatus set_servers(natsOptions *opts, const char *urls)
 	return s;
 }
 
+static bool readable(const char *path)
+{
+	if (!path || !access(path, R_OK))
+		return true;
+	say("%s: %s", path, strerror(errno));
+	return false;
+}
+
 static natsStatus set_secrets(natsOptions *opts, const struct servers *servers)
 {
 	natsStatus s = NATS_OK;
@@ -191,6 +200,18 @@ const char *why(natsStatus s)
 	return colon ? colon + 3 : text;
 }
 
+static const char *cure(natsStatus s)
+{
+	switch (s) {
+	case NATS_SSL_ERROR:
+		return "; --tls-ca FILE or $NATS_CA names who signs its certificate";
+	case NATS_CONNECTION_AUTH_FAILED:
+		return "; --creds FILE or $NATS_CREDS, or USER:PASSWORD@ in the address";
+	default:
+		return "";
+	}
+}
+
 static int try_servers(natsConnection **nc, natsOptions *opts, const char *shown)
 {
 	int64_t wait = RETRY_MIN_NS;
@@ -202,7 +223,7 @@ static int try_servers(natsConnection **nc, natsOptions *opts, const char *shown
 		if (s == NATS_OK)
 			return 0;
 		if (hopeless(s)) {
-			say("%s: %s", shown, why(s));
+			say("%s: %s%s", shown, why(s), cure(s));
 			break;
 		}
 		if (!told)
@@ -218,10 +239,14 @@ int connect_servers(natsConnection **nc, const struct servers *servers,
 		    natsConnectionHandler changed, void *closure)
 {
 	natsOptions *opts = NULL;
-	natsStatus s = natsOptions_Create(&opts);
 	int status = EXIT_LOSS;
 	char shown[256];
+	natsStatus s;
 
+	if (!readable(servers->creds) || !readable(servers->ca) || !readable(servers->cert) ||
+	    !readable(servers->key))
+		return EXIT_LOSS;
+	s = natsOptions_Create(&opts);
 	show_servers(servers->urls, shown, sizeof(shown));
 	if (s == NATS_OK)
 		s = set_options(opts, servers, changed, closure);
@@ -576,7 +601,8 @@ static int send_batch(struct publisher *p, const struct batch *batch)
 		return EXIT_LOSS;
 	}
 	jsPubOptions_Init(&opts);
-	opts.MaxWait = ACK_WAIT_MS;
+	/* longer when they come late, or the answer to too much would be more */
+	opts.MaxWait = ACK_WAIT_MS + p->retry_ns / (RETRY_MAX_NS / ACK_WAIT_MAX_MS);
 	add_slot(p, msg, batch);
 	s = js_PublishMsgAsync(p->js, &msg, &opts);
 	if (s != NATS_OK)
@@ -870,6 +896,7 @@ static int begin(struct publisher *p)
 	pthread_condattr_t attr;
 	unsigned int before;
 	int status;
+	size_t i;
 
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_condattr_init(&attr);
@@ -881,6 +908,9 @@ static int begin(struct publisher *p)
 	p->progress = isatty(STDERR_FILENO) && !p->opt->quiet;
 	if (p->opt->device && make_directories(p->opt->spool))
 		return EXIT_LOSS;
+	for (i = 0; i < p->opt->count; i++)
+		if (!readable(p->opt->files[i]))
+			return EXIT_LOSS;
 	show_servers(p->opt->servers.urls, p->shown, sizeof(p->shown));
 	p->state_fd = mark_open(p->opt->state, &p->acked);
 	if (p->state_fd < 0)

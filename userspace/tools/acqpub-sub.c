@@ -723,9 +723,17 @@ static void give_back(struct subscriber *s)
 		answer(s, msg, "-NAK");
 }
 
+/* The server would keep it for a while. */
+static void delete_consumer(const struct subscriber *s)
+{
+	if (s->inbox && !s->consumer && natsConnection_Status(s->nc) == NATS_CONN_STATUS_CONNECTED)
+		js_DeleteConsumer(s->js, s->stream, s->name, NULL, NULL);
+}
+
 static void end(struct subscriber *s)
 {
 	give_back(s);
+	delete_consumer(s);
 	natsConnection_FlushTimeout(s->nc, 1000);
 	drop_consumer(s);
 	jsCtx_Destroy(s->js);

@@ -354,6 +354,18 @@ static bool good_subject(const char *subject)
 	       bad_value("--subject", subject, "words between dots, like acq.lab1.adc");
 }
 
+static bool good_servers(const char *urls)
+{
+	const char *part, *scheme;
+
+	for (part = urls; part; part = strchr(part, ',') ? strchr(part, ',') + 1 : NULL) {
+		scheme = strstr(part, "://");
+		if (scheme && scheme < part + strcspn(part, ",") && !is_stream(part))
+			return bad_value("--server", urls, "nats:// or tls:// and a server");
+	}
+	return true;
+}
+
 /* Wildcards are for the names of files. */
 static bool plain_folder(const char *what, const char *path, const char *name)
 {
@@ -379,7 +391,7 @@ static bool complete(struct publish_options *opt)
 	opt->spool = opt->spool ?: default_spool();
 	opt->replicas = opt->replicas ?: 1;
 	opt->subject = opt->subject ?: default_subject(opt);
-	if (!good_subject(opt->subject) || !plain_folders(opt))
+	if (!good_servers(opt->servers.urls) || !good_subject(opt->subject) || !plain_folders(opt))
 		return false;
 	if (opt->device)
 		opt->pattern = spool_pattern(opt);
