@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What acqpub publishes: batches of captures, and the mark of what is acknowledged. Includes the tool. */
+/* What acqpub publishes: batches of captures, and the mark. Includes the tool. */
 #include "acqpub-log.c"
 #include "common.c"
 
@@ -87,7 +87,7 @@ END_TEST
 
 START_TEST(batches)
 {
-	char *files[] = { "run.acq" };
+	char *const files[] = { "run.acq" };
 	uint64_t run;
 
 	begin_log(NULL, files, 1);
@@ -109,7 +109,7 @@ END_TEST
 /* It is not split, however small a message should be. */
 START_TEST(frame_larger_than_a_batch)
 {
-	char *files[] = { "run.acq" };
+	char *const files[] = { "run.acq" };
 
 	begin_log(NULL, files, 1);
 	put_capture("run.acq", "w", 0, 2);
@@ -124,7 +124,7 @@ END_TEST
 
 START_TEST(mark_goes_on)
 {
-	char *files[] = { "a.acq", "b.acq" };
+	char *const files[] = { "a.acq", "b.acq" };
 	struct mark mark;
 
 	begin_log(NULL, files, 2);
@@ -148,7 +148,7 @@ END_TEST
 /* Numbers that begin anew are another run, and a mark between the two knows its name. */
 START_TEST(numbers_begin_anew)
 {
-	char *files[] = { "a.acq", "b.acq" };
+	char *const files[] = { "a.acq", "b.acq" };
 	struct mark mark;
 	uint64_t run;
 
@@ -220,7 +220,7 @@ END_TEST
 
 START_TEST(damage)
 {
-	char *files[] = { "run.acq" };
+	char *const files[] = { "run.acq" };
 	size_t bytes;
 	char *capture = new_capture(0, 4, &bytes);
 
@@ -239,7 +239,7 @@ END_TEST
 
 START_TEST(no_capture)
 {
-	char *files[] = { "run.acq" };
+	char *const files[] = { "run.acq" };
 	static char zeros[100];
 
 	begin_log(NULL, files, 1);
@@ -254,7 +254,7 @@ END_TEST
 /* Another file of the name would be published from its middle on. */
 START_TEST(shorter_than_the_mark)
 {
-	char *files[] = { "run.acq" };
+	char *const files[] = { "run.acq" };
 	struct mark mark = { .file = "run.acq", .offset = 9 * STRIDE };
 
 	begin_log(NULL, files, 1);
@@ -306,7 +306,7 @@ END_TEST
 /* It is longer than what was acknowledged of the first one. */
 START_TEST(another_file_of_the_name)
 {
-	char *files[] = { "run.acq" };
+	char *const files[] = { "run.acq" };
 	struct mark mark = { .file = "run.acq", .offset = 2 * STRIDE, .run = 1, .after = { 1, 1 } };
 
 	begin_log(NULL, files, 1);
@@ -335,7 +335,7 @@ START_TEST(mark_is_remembered)
 	mark.after = (struct key){ 77, UINT64_MAX };
 	memset(mark.file, 'n', NAME_MAX);
 	ck_assert_int_eq(mark_save(fd, "state", &mark, true), 0);
-	strcpy(mark.file, " with spaces.acq");
+	snprintf(mark.file, sizeof(mark.file), " with spaces.acq");
 	ck_assert_int_eq(mark_save(fd, "state", &mark, false), 0);
 	close(fd);
 	fd = mark_open("state", &back);

@@ -144,7 +144,7 @@ static void key_text(const struct key *key, char text[48])
 	if (key->run)
 		snprintf(text, 48, "%" PRIu64 ":%" PRIu64, key->run, key->seq);
 	else
-		strcpy(text, "-");
+		snprintf(text, 48, "-");
 }
 
 int mark_save(int fd, const char *path, const struct mark *mark, bool sync)
@@ -176,7 +176,7 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* Was this file written since the machine was started? Then that boot's id tells whose clock it is. */
+/* Was this file written since the machine was started? Then that boot's clock is its own. */
 static void find_boot(struct log *log)
 {
 	struct timespec now, up;
@@ -185,13 +185,13 @@ static void find_boot(struct log *log)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	clock_gettime(CLOCK_BOOTTIME, &up);
-	strcpy(log->boot, "-");
+	snprintf(log->boot, sizeof(log->boot), "-");
 	if (!fstat(log->fd, &st) && st.st_mtime >= now.tv_sec - up.tv_sec)
 		file = fopen("/proc/sys/kernel/random/boot_id", "re");
 	if (!file)
 		return;
 	if (fscanf(file, "%39s", log->boot) != 1)
-		strcpy(log->boot, "-");
+		snprintf(log->boot, sizeof(log->boot), "-");
 	fclose(file);
 }
 
@@ -327,7 +327,7 @@ unsigned int log_count_before(const char *pattern, const char *file)
 	unsigned int count = 0;
 
 	while (find_file(pattern, last, false, path) && compare_names(base_name(path), file) < 0) {
-		strcpy(last, base_name(path));
+		snprintf(last, sizeof(last), "%.*s", NAME_MAX, base_name(path));
 		count++;
 	}
 	return count;
@@ -442,7 +442,7 @@ void log_begin_run(struct log *log)
 	run = now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
 	/* a clock that was set back makes no order */
 	log->at.run = run > log->at.run ? run : log->at.run + 1;
-	strcpy(log->at.boot, log->boot);
+	memcpy(log->at.boot, log->boot, sizeof(log->boot));
 }
 
 /* The frames of the buffer that make the next batch. Returns why there are no more. */

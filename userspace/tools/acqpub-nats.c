@@ -414,7 +414,7 @@ static int advance(struct publisher *p)
 	struct slot *slot;
 	char file[NAME_MAX + 1];
 
-	strcpy(file, p->acked.file);
+	memcpy(file, p->acked.file, sizeof(file));
 	pthread_mutex_lock(&p->lock);
 	for (; p->count && !p->slots[p->head].msg; p->count--, moved++) {
 		slot = &p->slots[p->head];
@@ -736,7 +736,7 @@ static int start_child(struct publisher *p)
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(EXIT_LOSS);
-	/* if the end takes it longer than us, nobody else may write here: the lock is its own, too */
+	/* it may end later than us, and nobody else may write here then: it has the lock, too */
 	fcntl(p->state_fd, F_SETFD, 0);
 	setenv("TZ", "UTC0", 1); /* an hour that comes twice would make names that came before */
 	execlp("acqread", "acqread", "-qq", "-d", opt->device, "--rotate-time", "10", "-o", output,
@@ -917,8 +917,7 @@ static int begin(struct publisher *p)
 		return EXIT_LOSS;
 	before = p->opt->device ? log_count_before(p->opt->pattern, p->acked.file) : 0;
 	if (before)
-		say("%s: %u files come before what was acknowledged (was the clock set back?): "
-		    "publish them as FILEs, or remove them",
+		say("%s: %u files before what was acknowledged are left; publish or remove them",
 		    p->opt->spool, before);
 	p->log.fd = -1;
 	p->log.files = p->opt->files;

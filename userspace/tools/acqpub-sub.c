@@ -150,7 +150,8 @@ static bool parse_url(struct subscriber *s, const char *url)
 {
 	char *scheme, *slash, *part, *save = NULL;
 
-	s->text = strdup(url);
+	s->text = grown(NULL, strlen(url) + 1);
+	memcpy(s->text, url, strlen(url) + 1);
 	scheme = strstr(s->text, "://");
 	slash = scheme ? strchr(scheme + 3, '/') : NULL;
 	if (!slash || !slash[1] || slash[1] == '?')
@@ -378,17 +379,17 @@ static bool parse_key(const char *text, struct key *key)
 
 static bool parse_headers(natsMsg *msg, struct held *h, struct key *acked, uint32_t *crc)
 {
-	const char *after, *upto, *sum;
+	const char *after, *so_far, *sum;
 
 	if (!header(msg, HEADER_AFTER, &after))
 		return false;
 	/* somebody else's message may not know: then nothing is worth waiting for */
-	if (!header(msg, HEADER_ACKED, &upto))
-		upto = after;
+	if (!header(msg, HEADER_ACKED, &so_far))
+		so_far = after;
 	return header_number(msg, HEADER_RUN, &h->run) && h->run &&
 	       header_number(msg, HEADER_FIRST, &h->first) &&
 	       header_number(msg, HEADER_LAST, &h->last) && parse_key(after, &h->after) &&
-	       parse_key(upto, acked) && header(msg, HEADER_CRC, &sum) &&
+	       parse_key(so_far, acked) && header(msg, HEADER_CRC, &sum) &&
 	       sscanf(sum, "%8x", crc) == 1;
 }
 

@@ -31,9 +31,9 @@ static void on_signal(int sig)
 {
 	static int64_t first;
 
-	if (!interrupted)
+	if (!interrupted) {
 		first = clock_ns();
-	else if (clock_ns() - first > NSEC_PER_SEC) {
+	} else if (clock_ns() - first > NSEC_PER_SEC) {
 		signal(sig, SIG_DFL);
 		raise(sig);
 	}
@@ -334,8 +334,7 @@ static bool consistent(const struct publish_options *opt)
 		return false;
 	}
 	if (!opt->create && (opt->max_bytes || opt->max_age_ns || opt->replicas)) {
-		say("--max-bytes, --max-age and --replicas go with --create; a stream that is "
-		    "there stays as it is");
+		say("--max-bytes, --max-age and --replicas go with --create; no stream is altered");
 		return false;
 	}
 	if (!opt->servers.cert != !opt->servers.key) {

@@ -74,7 +74,7 @@ void pause_ns(int64_t ns);
  * after a line.
  */
 int connect_servers(natsConnection **nc, const struct servers *servers,
-		    natsConnectionHandler changed, void *closure);
+		    void (*changed)(natsConnection *nc, void *closure), void *closure);
 
 /* What the library says of its last error. */
 const char *why(natsStatus s);

@@ -52,7 +52,7 @@ void say_open_error(const char *name, int err);
 /* Is it the address of a stream, nats://server/subject? */
 bool is_stream(const char *name);
 
-/* Frames from there, by a program that reads them. Returns what to read, or a negative errno value. */
+/* A program of ours reads it. Returns where its frames come, or a negative errno value. */
 int open_stream(const char *url, pid_t *child);
 
 /* Returns that program's exit status. */
