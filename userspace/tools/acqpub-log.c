@@ -354,11 +354,13 @@ static int open_first(struct log *log)
 	return open_file(log, path);
 }
 
-/* Bytes that were read, or an error. */
+/* Bytes that were read, until there are as many as wanted; or an error. */
 static ssize_t fill(struct log *log, size_t want)
 {
 	ssize_t got, all = 0;
 
+	if (log->len - log->used >= want)
+		return 0;
 	log->len -= log->used;
 	memmove(log->buf, log->buf + log->used, log->len);
 	log->used = 0;
@@ -503,6 +505,7 @@ static int resync(struct log *log)
 static int next_here(struct log *log, size_t max, struct batch *batch)
 {
 	ssize_t got;
+	size_t have;
 	int why;
 
 	for (;;) {
@@ -520,7 +523,8 @@ static int next_here(struct log *log, size_t max, struct batch *batch)
 				return why;
 			continue;
 		}
-		if (!log->len || fill(log, log->len + 1) <= 0) /* a frame of more than max */
+		have = log->len - log->used;
+		if (!have || fill(log, have + 1) <= 0) /* a frame of more than max */
 			return LOG_NOTHING;
 	}
 }
