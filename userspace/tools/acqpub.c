@@ -157,7 +157,7 @@ static const char usage[] =
 	"  -f, --follow PATTERN    files that grow: '/var/lib/acq/acq-*.acq', by name\n"
 	"  -S, --server URL,...    servers (default: $NATS_URL, or " DEFAULT_SERVER ")\n"
 	"  -s, --subject SUBJECT   default: acq.HOST.DEVICE\n"
-	"      --state FILE        remembers what is acknowledged; default: beside the files\n"
+	"      --state FILE        remembers what is acknowledged (default: beside them)\n"
 	"      --create[=SUBJECTS]  make a stream for " DEFAULT_SUBJECTS
 	" if none takes ours, which\n"
 	"      --max-bytes SIZE, --max-age TIME  is full then, forgets what is older\n"
@@ -166,7 +166,7 @@ static const char usage[] =
 	"      --window N          messages on their way (64)\n"
 	"      --creds FILE, --tls-ca FILE, --tls-cert FILE, --tls-key FILE\n"
 	"                          default: $NATS_CREDS $NATS_CA $NATS_CERT $NATS_KEY\n"
-	"      --subscribe URL     what acqread does with nats://server/subject: frames to stdout\n"
+	"      --subscribe URL     frames to stdout, as acqread has it for nats://\n"
 	"  -q, --quiet             no summary\n"
 	"  -v, --verbose           tell more\n"
 	"  -h, --help, -V, --version\n"
@@ -415,23 +415,13 @@ static int parse_options(struct publish_options *opt, const char **url, int argc
 	opt->servers.ca = getenv("NATS_CA");
 	opt->servers.cert = getenv("NATS_CERT");
 	opt->servers.key = getenv("NATS_KEY");
-	for (;;) {
-		c = getopt_long(argc, argv, "d:f:S:s:qvhV", long_options, NULL);
-		if (c < 0)
-			break;
-		if (c == 'h') {
-			fputs(usage, stdout);
-			return EXIT_SUCCESS;
-		}
-		if (c == 'V') {
-			print_version();
-			return EXIT_SUCCESS;
-		}
+	while ((c = next_option(argc, argv, "d:f:S:s:qvhV", long_options, usage)) > 0)
 		if (c == OPT_SUBSCRIBE)
 			*url = optarg;
 		else if (!take_option(opt, c))
 			goto bad;
-	}
+	if (!c)
+		return EXIT_SUCCESS;
 	opt->files = argv + optind;
 	opt->count = argc - optind;
 	if (*url || complete(opt))

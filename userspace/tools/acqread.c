@@ -1216,7 +1216,7 @@ static int finish(struct session *s, int err)
 
 static const char usage[] =
 	"Usage: acqread [OPTION]... [FILE]\n"
-	"Read frames from an acq device, or from a capture FILE (\"-\": stdin).\n"
+	"Read frames from a device, a capture FILE (\"-\": stdin), or nats://host/subject.\n"
 	"  -d, --device NAME        acq, acq1, ... or a path (default: acq)\n"
 	"  -n, --frames N           end after N frames\n"
 	"  -t, --duration TIME      end after TIME: seconds, or with us, ms, s, min, h\n"
@@ -1506,21 +1506,11 @@ static int parse_options(struct options *opt, int argc, char **argv)
 		.idle_ns = -1,
 		.latency_ns = -1,
 	};
-	for (;;) {
-		c = getopt_long(argc, argv, "d:n:t:m:w:l:r:f:F:o:qvhV", long_options, NULL);
-		if (c < 0)
-			break;
-		if (c == 'h') {
-			fputs(usage, stdout);
-			return EXIT_SUCCESS;
-		}
-		if (c == 'V') {
-			print_version();
-			return EXIT_SUCCESS;
-		}
+	while ((c = next_option(argc, argv, "d:n:t:m:w:l:r:f:F:o:qvhV", long_options, usage)) > 0)
 		if (!take_option(opt, c))
 			goto bad;
-	}
+	if (!c)
+		return EXIT_SUCCESS;
 	if (argc - optind > 1) {
 		say("one FILE at a time, please");
 		goto bad;

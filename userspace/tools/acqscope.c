@@ -1103,7 +1103,7 @@ static int live(struct app *app)
 
 static const char usage[] =
 	"Usage: acqscope [OPTION]... [FILE]\n"
-	"An oscilloscope in the terminal, for a device, a capture FILE (\"-\": stdin) or nats://.\n"
+	"An oscilloscope: a device, a capture FILE (\"-\": stdin), or nats://host/subject.\n"
 	"  -d, --device NAME      acq, acq1, ... or a path (default: acq)\n"
 	"  -t, --time TIME        of a division: 5ms, 20us, 1\n"
 	"  -r, --range MIN:MAX    of the values; else as the signal needs\n"
@@ -1337,21 +1337,11 @@ static int parse_options(struct app *app, int argc, char **argv)
 	int c;
 
 	*app = (struct app){ .opt.source = -1, .visible = ~0U };
-	for (;;) {
-		c = getopt_long(argc, argv, "d:t:r:c:m:s:e:l:o:ahV", long_options, NULL);
-		if (c < 0)
-			break;
-		if (c == 'h') {
-			fputs(usage, stdout);
-			return EXIT_SUCCESS;
-		}
-		if (c == 'V') {
-			print_version();
-			return EXIT_SUCCESS;
-		}
+	while ((c = next_option(argc, argv, "d:t:r:c:m:s:e:l:o:ahV", long_options, usage)) > 0)
 		if (!take_option(app, c))
 			goto bad;
-	}
+	if (!c)
+		return EXIT_SUCCESS;
 	if (argc - optind > 1) {
 		say("one FILE at a time, please");
 		goto bad;

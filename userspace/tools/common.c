@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <glob.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -64,6 +65,20 @@ void say_passing(const char *fmt, ...)
 void print_version(void)
 {
 	printf("%s " ACQ_VERSION " (ABI %d)\n", program_invocation_short_name, ACQ_ABI_VERSION);
+}
+
+int next_option(int argc, char **argv, const char *letters, const struct option *options,
+		const char *usage)
+{
+	int c = getopt_long(argc, argv, letters, options, NULL);
+
+	if (c == 'h')
+		fputs(usage, stdout);
+	else if (c == 'V')
+		print_version();
+	else
+		return c;
+	return 0;
 }
 
 bool bad_value(const char *what, const char *value, const char *wanted)

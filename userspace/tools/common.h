@@ -31,6 +31,12 @@ void say_passing(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 void print_version(void);
 
+struct option;
+
+/* getopt_long(3), but --help and --version are answered. Returns the option; -1: no more; 0: so. */
+int next_option(int argc, char **argv, const char *letters, const struct option *options,
+		const char *usage);
+
 /* That of an option's value. Returns false. */
 bool bad_value(const char *what, const char *value, const char *wanted);
 
