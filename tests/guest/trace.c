@@ -878,18 +878,24 @@ static uint64_t attribute(const char *name)
 START_TEST(counters)
 {
 	struct acq_stats now;
+	uint64_t before;
 
 	start_or_fail(device);
+	/* a frame's interrupt may find that the one before has fetched it, and is spurious, too */
+	sim_stall();
+	before = stats(device).spurious_irqs;
 	sim_set("fault_spurious", "7");
+	wait_until(stats(device).spurious_irqs == before + 7);
 	sim_set("fault_overflow", "3");
-	wait_until(stats(device).spurious_irqs && stats(device).hw_lost && stats(device).ring > 9);
+	sim_set("fault_stall", "0");
+	wait_until(stats(device).hw_lost && stats(device).ring > 9);
 	sim_stall();
 	now = stats(device);
 	ck_assert_uint_eq(attribute("frames"), now.device_frames);
 	ck_assert_uint_eq(attribute("hw_lost"), now.hw_lost);
 	ck_assert_uint_eq(attribute("irqs"), now.irqs);
 	ck_assert_uint_eq(attribute("spurious_irqs"), now.spurious_irqs);
-	ck_assert_uint_eq(now.spurious_irqs, 7);
+	ck_assert_uint_ge(now.spurious_irqs, before + 7);
 	ck_assert_uint_gt(now.irqs, 0);
 }
 END_TEST
